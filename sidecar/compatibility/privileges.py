@@ -1,0 +1,90 @@
+"""Privileges: may the role do what the image does?"""
+
+from collections.abc import Iterator
+
+from sidecar.compatibility.codes import (
+    COLUMN_PRIVILEGE_MISSING,
+    RELATION_PRIVILEGE_MISSING,
+    SCHEMA_PRIVILEGE_MISSING,
+)
+from sidecar.compatibility.matching import hiding_schema, matched_columns, matched_relations
+from sidecar.identifiers import display_identifier, display_path
+from sidecar.model import Catalog, CatalogColumn, CatalogRelation, Contract, ContractRelation, Finding, Use
+
+
+def missing_on_schemas(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
+    """Find schemas whose USAGE the role lacks: told once each, with what becomes unreachable."""
+    hidden: dict[str, list[str]] = {}
+    for relation in contract.relations:
+        live = catalog.relations.get(str(relation.name))
+        schema = hiding_schema(relation.name, catalog) if live is None else None
+        if live is not None and not live.can_use_schema:
+            schema = live.schema
+        if schema is not None:
+            hidden.setdefault(schema, []).append(display_identifier(relation.name.name))
+    for function in contract.functions:
+        for candidate in catalog.functions.get(str(function.name), ()):
+            if candidate.is_visible and not candidate.can_use_schema:
+                hidden.setdefault(candidate.schema, []).append(display_identifier(function.name.name))
+    for schema, names in hidden.items():
+        shown = display_identifier(schema)
+        role = display_identifier(catalog.database.role)
+        yield SCHEMA_PRIVILEGE_MISSING.at(
+            shown,
+            f"permission denied for schema {shown}: role {role} has no USAGE on it, so {', '.join(sorted(set(names)))}"
+            " cannot be reached",
+            f"GRANT USAGE ON SCHEMA {shown} TO {role};",
+        )
+
+
+def missing_on_relations(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
+    """Find privileges that the image's statements need on relations and columns, and the role does not have."""
+    for relation, live in matched_relations(contract, catalog):
+        for use in sorted(relation.use):
+            if not _has_on_relation(live, use):
+                yield from _missing(relation, live, use, catalog)
+
+
+def _missing(relation: ContractRelation, live: CatalogRelation, use: Use, catalog: Catalog) -> Iterator[Finding]:
+    role = display_identifier(catalog.database.role)
+    verb = use.upper()
+    columns = [(c, v) for c, v in matched_columns(relation, live) if use in c.use]
+    denied = [live_column for _, live_column in columns if not _has_on_column(live_column, use)]
+    if denied and len(denied) < len(columns):
+        for column in denied:
+            name = display_identifier(column.name)
+            yield COLUMN_PRIVILEGE_MISSING.at(
+                display_path(live.schema, live.name, column.name),
+                f"permission denied for column {name} of {live}: role {role} has no {verb} on it",
+                f"GRANT {verb} ({name}) ON {live} TO {role};",
+            )
+    elif denied or not columns:
+        yield RELATION_PRIVILEGE_MISSING.at(
+            str(live),
+            f"permission denied for relation {live}: role {role} has no {verb} on it",
+            f"GRANT {verb} ON {live} TO {role};",
+        )
+
+
+def _has_on_relation(live: CatalogRelation, use: Use) -> bool:
+    match use:
+        case Use.SELECT:
+            return live.can_select
+        case Use.INSERT:
+            return live.can_insert
+        case Use.UPDATE:
+            return live.can_update
+        case Use.DELETE:
+            return live.can_delete
+
+
+def _has_on_column(column: CatalogColumn, use: Use) -> bool:
+    match use:
+        case Use.SELECT:
+            return column.can_select
+        case Use.INSERT:
+            return column.can_insert
+        case Use.UPDATE:
+            return column.can_update
+        case Use.DELETE:
+            return False

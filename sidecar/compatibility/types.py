@@ -1,0 +1,220 @@
+"""Types: does a live column hold what the image reads from it and writes to it?
+
+``names``     types are not compared.
+``exact``     the same type with the same modifiers.
+``widening``  (default) the same type, or one of the pairs below; domains count as what they are made of.
+
+=====================  ============================  ==========================================
+the image expects      fine for a reader             fine for a writer
+=====================  ============================  ==========================================
+smallint               integer                       integer, bigint, numeric
+integer                                              bigint, numeric
+bigint                                               numeric
+real                   double precision              double precision
+varchar, char, name    text, varchar                 text, varchar
+text                   varchar                       varchar without a length
+an enum                text, varchar                 text, varchar without a length
+varchar(n), char(n)    any length                    the same length or more, or none
+numeric(p,s)           any precision                 no fewer digits on either side, or no bound
+time, timestamp (p)    any precision                 any precision
+an array               by its elements               by its elements
+=====================  ============================  ==========================================
+
+integer → bigint is not fine for a reader: drivers hand a bigint out as another type (strings in JavaScript).
+A column that is both read and written has to satisfy both columns of the table.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from sidecar.compatibility.codes import COLUMN_TYPE_CHANGED, TYPE_MISSING
+from sidecar.compatibility.matching import matched_columns, matched_relations
+from sidecar.compatibility.relations import BEHIND_OR_REMOVED
+from sidecar.compatibility.type_names import parse_type_name
+from sidecar.identifiers import display_path
+from sidecar.model import (
+    Catalog,
+    CatalogColumn,
+    CatalogType,
+    Contract,
+    ContractColumn,
+    ContractFunction,
+    Finding,
+    TypeName,
+    TypePolicy,
+    Use,
+)
+
+# Names as in pg_type.
+_READER_ACCEPTS: dict[str, frozenset[str]] = {
+    "int2": frozenset({"int4"}),
+    "float4": frozenset({"float8"}),
+    "varchar": frozenset({"text"}),
+    "bpchar": frozenset({"text", "varchar"}),
+    "name": frozenset({"text", "varchar"}),
+    "text": frozenset({"varchar"}),
+}
+_WRITER_ACCEPTS: dict[str, frozenset[str]] = {
+    **_READER_ACCEPTS,
+    "int2": frozenset({"int4", "int8", "numeric"}),
+    "int4": frozenset({"int8", "numeric"}),
+    "int8": frozenset({"numeric"}),
+}
+_STRINGS = frozenset({"text", "varchar", "bpchar", "name"})
+_TIMES = frozenset({"time", "timetz", "timestamp", "timestamptz", "interval"})
+
+
+class _Side(msgspec.Struct, frozen=True):
+    """A type with its modifiers, on either side of the comparison."""
+
+    oid: int
+    type: CatalogType
+    modifiers: tuple[str, ...]
+
+
+def missing_types(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
+    """Find types that columns and function signatures of the contract name and the role's statements do not see."""
+    wanted = [t for function in contract.functions for t in function.arguments or ()]
+    for relation in contract.relations:
+        for column in relation.columns:
+            if not any(t.key in catalog.type_oids for t in column.types):
+                wanted += column.types[:1]
+    enums = {str(enum.name) for enum in contract.enums}  # told by the rule for enums
+    for key, type_ in {t.key: t for t in wanted}.items():
+        if key in catalog.type_oids or display_path(type_.schema, type_.name) in enums:
+            continue
+        yield TYPE_MISSING.at(key, f"type {key} does not exist on the search_path", BEHIND_OR_REMOVED)
+
+
+def changed_types(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
+    """Find columns whose live type none of the contract's types for them is compatible with."""
+    if contract.type_policy is TypePolicy.NAMES:
+        return
+    for relation, live in matched_relations(contract, catalog):
+        for column, live_column in matched_columns(relation, live):
+            known = [t for t in column.types if t.key in catalog.type_oids]
+            if not known or any(_is_compatible(t, column, live_column, contract, catalog) for t in known):
+                continue
+            path = display_path(live.schema, live.name, column.name)
+            expected = " or ".join(str(t) for t in column.types)
+            yield COLUMN_TYPE_CHANGED.at(
+                path,
+                f"column {path} is of type {live_column.type_text}; the image expects {expected}",
+                "Roll out the image that was built for the new type, or change the type back.",
+            )
+
+
+def unresolved_arguments(function: ContractFunction, catalog: Catalog) -> bool:
+    """True if the signature names a type that is not visible, so that a call of it cannot be planned."""
+    return any(t.key not in catalog.type_oids for t in function.arguments or ())
+
+
+def refuses_null(type_oid: int, catalog: Catalog) -> bool:
+    """True for a domain that is NOT NULL, or made of one that is."""
+    for _ in range(len(catalog.types)):
+        type_ = catalog.types.get(type_oid)
+        if type_ is None or type_.kind != "d":
+            return False
+        if type_.not_null:
+            return True
+        type_oid = type_.base_oid
+    return False
+
+
+def _is_compatible(
+    expected: TypeName, column: ContractColumn, live: CatalogColumn, contract: Contract, catalog: Catalog
+) -> bool:
+    expected_oid = catalog.type_oids[expected.key]
+    if expected_oid not in catalog.types or live.type_oid not in catalog.types:
+        return True  # gone between two snapshots: the reads that follow tell
+    wanted = _Side(expected_oid, catalog.types[expected_oid], expected.modifiers)
+    found = _Side(live.type_oid, catalog.types[live.type_oid], parse_type_name(live.type_text).modifiers)
+    if contract.type_policy is TypePolicy.EXACT:
+        return wanted.oid == found.oid and wanted.modifiers == found.modifiers
+    wanted, found = _below_domains(wanted, found, catalog)
+    reads = Use.SELECT in column.use
+    writes = bool(column.use & {Use.INSERT, Use.UPDATE})
+    return (not reads or _reader_accepts(wanted, found, catalog)) and (
+        not writes or _writer_accepts(wanted, found, catalog)
+    )
+
+
+def _below_domains(wanted: _Side, found: _Side, catalog: Catalog) -> tuple[_Side, _Side]:
+    if wanted.oid == found.oid:
+        return wanted, found
+    return _base(wanted, catalog), _base(found, catalog)
+
+
+def _base(side: _Side, catalog: Catalog) -> _Side:
+    while side.type.kind == "d" and side.type.base_oid in catalog.types:
+        modifiers = parse_type_name(side.type.base_text).modifiers
+        side = _Side(side.type.base_oid, catalog.types[side.type.base_oid], modifiers)
+    return side
+
+
+def _elements(wanted: _Side, found: _Side, catalog: Catalog) -> tuple[_Side, _Side] | None:
+    oids = wanted.type.element_oid, found.type.element_oid
+    if not all(oid in catalog.types for oid in oids):
+        return None
+    pair = (_Side(oid, catalog.types[oid], s.modifiers) for oid, s in zip(oids, (wanted, found), strict=True))
+    return _below_domains(*pair, catalog)
+
+
+def _reader_accepts(wanted: _Side, found: _Side, catalog: Catalog) -> bool:
+    elements = _elements(wanted, found, catalog)
+    if elements is not None:
+        return _reader_accepts(*elements, catalog)
+    if wanted.oid == found.oid:
+        return _same_dimensions(wanted, found)
+    return found.type.name in _accepted(_READER_ACCEPTS, wanted) and _is_builtin(found)
+
+
+def _writer_accepts(wanted: _Side, found: _Side, catalog: Catalog) -> bool:
+    elements = _elements(wanted, found, catalog)
+    if elements is not None:
+        return _writer_accepts(*elements, catalog)
+    if wanted.oid != found.oid and not (found.type.name in _accepted(_WRITER_ACCEPTS, wanted) and _is_builtin(found)):
+        return False
+    return _holds(wanted, found)
+
+
+def _accepted(table: dict[str, frozenset[str]], wanted: _Side) -> frozenset[str]:
+    if wanted.type.kind == "e":
+        return frozenset({"text", "varchar"})
+    return table.get(wanted.type.name, frozenset()) if _is_builtin(wanted) else frozenset()
+
+
+def _is_builtin(side: _Side) -> bool:
+    return side.type.schema == "pg_catalog"
+
+
+def _same_dimensions(wanted: _Side, found: _Side) -> bool:
+    """Modifiers of built-in types change no reader; those of others (vector(3)) are part of the value."""
+    return _is_builtin(found) or not wanted.modifiers or wanted.modifiers == found.modifiers
+
+
+def _holds(wanted: _Side, found: _Side) -> bool:
+    """True if every value that fits ``wanted`` fits ``found``, of the same or an accepted type."""
+    if not _is_builtin(found):
+        return wanted.modifiers == found.modifiers or not (wanted.modifiers and found.modifiers)
+    if found.type.name in _TIMES or not found.modifiers:
+        return True
+    if found.type.name in _STRINGS:
+        return bool(wanted.modifiers) and int(wanted.modifiers[0]) <= int(found.modifiers[0])
+    if found.type.name == "numeric":
+        return _numeric_holds(wanted, found)
+    return wanted.modifiers == found.modifiers
+
+
+_INTEGER_DIGITS = {"int2": 5, "int4": 10, "int8": 19}
+
+
+def _numeric_holds(wanted: _Side, found: _Side) -> bool:
+    precision, scale = (int(m) for m in found.modifiers)
+    if wanted.type.name in _INTEGER_DIGITS:
+        return precision - scale >= _INTEGER_DIGITS[wanted.type.name]
+    if len(wanted.modifiers) != 2:
+        return False
+    wanted_precision, wanted_scale = (int(m) for m in wanted.modifiers)
+    return scale >= wanted_scale and precision - scale >= wanted_precision - wanted_scale

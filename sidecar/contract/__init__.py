@@ -1,0 +1,1 @@
+"""The contract: its document format, and what its texts (types, functions, statements) mean."""

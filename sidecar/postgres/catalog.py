@@ -1,0 +1,58 @@
+"""Reads the catalog: one query, one JSON document, decoded straight into the model."""
+
+from importlib.resources import files
+
+import msgspec
+
+from sidecar.identifiers import display_path
+from sidecar.model import Catalog, Contract, Disposition, Failure, Name, Phase, TypeName
+from sidecar.postgres.failures import AttemptError
+from sidecar.postgres.session import Session
+
+_QUERY = files("sidecar.postgres").joinpath("sql/catalog.sql").read_text(encoding="utf-8")
+_DECODER = msgspec.json.Decoder(Catalog)
+
+
+async def read_catalog(session: Session, contract: Contract) -> Catalog:
+    """Return what the database has of the things that ``contract`` names.
+
+    Raises:
+        AttemptError: the server could not be asked; never because something is missing.
+    """
+    document = await session.fetch_text(_QUERY, _request(contract), Phase.CATALOG)
+    try:
+        catalog = _DECODER.decode(document or "")
+    except msgspec.DecodeError as error:
+        failure = Failure(
+            phase=Phase.CATALOG,
+            disposition=Disposition.UNDETERMINED,
+            reason="catalog not understood",
+            message=str(error),
+        )
+        raise AttemptError(failure) from error
+    database = msgspec.structs.replace(catalog.database, host=session.host, port=session.port)
+    return msgspec.structs.replace(catalog, database=database)
+
+
+def _request(contract: Contract) -> str:
+    """Return the query's argument: the names that the contract uses, as its comment lays them out."""
+    types: dict[str, TypeName] = {}
+    for relation in contract.relations:
+        for column in relation.columns:
+            types |= {t.key: t for t in column.types}
+    for function in contract.functions:
+        types |= {t.key: t for t in function.arguments or ()}
+    named = [r.name for r in contract.relations] + [e.name for e in contract.enums] + [f.name for f in contract.functions]
+    schemas = {name.schema for name in named if name.schema is not None}
+    request = {
+        "relations": [[*_named(r.name), bool(r.upserts)] for r in contract.relations],
+        "types": [[key, t.schema, t.name, t.is_grammar, t.is_array] for key, t in types.items()],
+        "enums": [_named(e.name) for e in contract.enums],
+        "functions": [_named(name) for name in {f.name: None for f in contract.functions}],
+        "schemas": sorted(schemas),
+    }
+    return msgspec.json.encode(request).decode()
+
+
+def _named(name: Name) -> list[str | None]:
+    return [display_path(name.schema, name.name), name.schema, name.name]

@@ -1,0 +1,146 @@
+"""Builds the probe statements of an attempt: pure text, from a contract and the catalog it was compared with.
+
+Only what the rules found nothing wrong with is probed, so that a mismatch is told once, in the rules' words;
+what the catalog cannot show, the server's own judgement does.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from sidecar.compatibility.matching import SYSTEM_COLUMNS
+from sidecar.compatibility.upserts import target_of
+from sidecar.compatibility.types import unresolved_arguments
+from sidecar.compatibility.verdicts import ProbeKind
+from sidecar.identifiers import quote_identifier
+from sidecar.model import Catalog, CatalogRelation, Contract, ContractFunction, ContractRelation, Finding, Use
+
+GENERIC_PLAN_SINCE = 16
+"""First major version with EXPLAIN (GENERIC_PLAN) (release notes of PostgreSQL 16)."""
+
+
+class ProbeStatement(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement for the server to judge."""
+
+    kind: ProbeKind
+    object: str
+    action: str
+    sql: str
+    parameters: int = 0
+    """How many $n the text has; plans only."""
+    fallback: str | None = None
+    """For a read: the same without a row, for when the row takes too long."""
+
+
+def probe_statements(contract: Contract, catalog: Catalog, findings: tuple[Finding, ...]) -> tuple[ProbeStatement, ...]:
+    """Return the statements to judge: a read and the writes of each relation, a call of each function, each query."""
+    faulty = {finding.object for finding in findings}
+    statements: list[ProbeStatement] = []
+    for relation in contract.relations:
+        live = catalog.relations.get(str(relation.name))
+        if live is not None and live.can_use_schema:
+            statements += _relation_statements(relation, live, faulty)
+    for function in contract.functions:
+        if str(function) not in faulty and not unresolved_arguments(function, catalog):
+            statements += _call(function)
+    for query in contract.queries:
+        statements.append(
+            ProbeStatement(
+                kind=ProbeKind.QUERY,
+                object=f"query {query.name}",
+                action="the query",
+                sql=query.sql,
+                parameters=query.parameters,
+            )
+        )
+    return tuple(statements)
+
+
+def _relation_statements(
+    relation: ContractRelation, live: CatalogRelation, faulty: set[str]
+) -> Iterator[ProbeStatement]:
+    target = f"{quote_identifier(live.schema)}.{quote_identifier(live.name)}"
+    there = {column.name: column for column in live.columns}
+    allowed = {
+        Use.SELECT: [c for c in there.values() if c.can_select],
+        Use.INSERT: [c for c in there.values() if c.can_insert and not c.generated and c.identity != "a"],
+        Use.UPDATE: [c for c in there.values() if c.can_update and not c.generated and c.identity != "a"],
+    }
+    names = {use: {column.name for column in columns} for use, columns in allowed.items()}
+    if live.kind != "v":
+        names[Use.SELECT] |= SYSTEM_COLUMNS
+    reads = [c.name for c in relation.columns_for(Use.SELECT) if c.name in names[Use.SELECT]]
+    inserts = [c.name for c in relation.columns_for(Use.INSERT) if c.name in names[Use.INSERT]]
+    updates = [c.name for c in relation.columns_for(Use.UPDATE) if c.name in names[Use.UPDATE]]
+
+    def statement(use: Use, sql: str, parameters: int = 0, fallback: str | None = None) -> ProbeStatement:
+        kind = ProbeKind.READ if use is Use.SELECT else ProbeKind.WRITE
+        return ProbeStatement(
+            kind=kind, object=str(live), action=use.upper(), sql=sql, parameters=parameters, fallback=fallback
+        )
+
+    if Use.SELECT in relation.use and (reads or live.can_select):
+        read = f"SELECT {_list(reads)} FROM {target}"
+        yield statement(Use.SELECT, f"{read} LIMIT 1", fallback=f"{read} LIMIT 0")
+    if inserts:
+        insert = f"INSERT INTO {target} ({_list(inserts)}) VALUES ({_parameters(len(inserts))})"
+        yield statement(Use.INSERT, insert, len(inserts))
+        for upsert in relation.upserts:
+            if set(upsert) <= there.keys() and target_of(live, upsert) not in faulty:
+                yield _upsert(statement(Use.INSERT, insert, len(inserts)), upsert, updates)
+    if updates:
+        assignments = ", ".join(f"{quote_identifier(name)} = ${n}" for n, name in enumerate(updates, 1))
+        yield statement(Use.UPDATE, f"UPDATE {target} SET {assignments} WHERE false", len(updates))
+    if Use.DELETE in relation.use and live.can_delete:
+        yield statement(Use.DELETE, f"DELETE FROM {target} WHERE false")
+
+
+def _upsert(insert: ProbeStatement, upsert: tuple[str, ...], updates: list[str]) -> ProbeStatement:
+    action = "NOTHING"
+    if updates:
+        assigned = next((name for name in updates if name not in upsert), updates[0])
+        action = f"UPDATE SET {quote_identifier(assigned)} = EXCLUDED.{quote_identifier(assigned)}"
+    return msgspec.structs.replace(
+        insert, action="INSERT … ON CONFLICT", sql=f"{insert.sql} ON CONFLICT ({_list(list(upsert))}) DO {action}"
+    )
+
+
+def _call(function: ContractFunction) -> Iterator[ProbeStatement]:
+    """Yield a call that is planned with arguments that are not constants, so that planning runs nothing."""
+    if function.arguments is None:
+        return  # without a signature there is nothing to call; the rule has looked for the name
+    name = ".".join(quote_identifier(p) for p in (function.name.schema, function.name.name) if p is not None)
+    columns = [f"a{n}" for n in range(len(function.arguments))]
+    nulls = ", ".join(f"NULL::{t} AS {c}" for t, c in zip(function.arguments, columns, strict=True))
+    sql = f"SELECT {name}({', '.join(f'x.{c}' for c in columns)}) FROM (SELECT {nulls} OFFSET 0) AS x"
+    yield ProbeStatement(kind=ProbeKind.CALL, object=str(function), action="a call", sql=sql)
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(quote_identifier(name) for name in names)
+
+
+def _parameters(count: int) -> str:
+    return ", ".join(f"${n}" for n in range(1, count + 1))
+
+
+def script_of(statement: ProbeStatement, server_major: int, name: str, *, shorter: bool = False) -> str:
+    """Return SQL text that makes the server judge the statement without anything being written.
+
+    Args:
+        statement: what to judge.
+        server_major: the server's major version.
+        name: a name for a prepared statement, for servers that plan generically no other way; unique in the attempt.
+        shorter: for a read, take the fallback.
+    """
+    if statement.kind is ProbeKind.READ:
+        return (statement.fallback or statement.sql) if shorter else statement.sql
+    # The newline ends a comment that the image's own query may end with.
+    if server_major >= GENERIC_PLAN_SINCE:
+        return f"EXPLAIN (GENERIC_PLAN, COSTS OFF) {statement.sql}\n"
+    if not statement.parameters:
+        return f"EXPLAIN (COSTS OFF) {statement.sql}\n"
+    nulls = ", ".join(["NULL"] * statement.parameters)
+    return (
+        f"PREPARE {name} AS {statement.sql}\n;EXPLAIN (COSTS OFF) EXECUTE {name}({nulls});DEALLOCATE {name}"
+    )

@@ -1,0 +1,107 @@
+"""The preflight: attempts until there is a verdict, the deadline passes, or trying on makes no sense.
+
+Clock, sleep and jitter are arguments, so that a test lives through two minutes in a millisecond.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from sidecar.backoff import Backoff
+from sidecar.model import Disposition, Failure
+from sidecar.readiness import AttemptEnded, AttemptStarted, Concluded, Event
+from sidecar.report import Conclusion, Outcome, Report
+
+PATIENCE: dict[Disposition, int | None] = {
+    # How many attempts in a row may fail in this way before the preflight gives up; None: until the deadline.
+    Disposition.RETRY: None,
+    Disposition.INCOMPATIBLE: None,
+    # A secret being rotated and a database being created look like this for a moment; a wrong password does not heal.
+    Disposition.REFUSED: 3,
+    Disposition.MISCONFIGURED: 3,
+    Disposition.UNDETERMINED: 5,
+}
+_OUTCOMES: dict[Disposition, Outcome] = {
+    Disposition.RETRY: Outcome.NO_VERDICT,
+    Disposition.INCOMPATIBLE: Outcome.NO_VERDICT,
+    Disposition.REFUSED: Outcome.REFUSED,
+    Disposition.MISCONFIGURED: Outcome.MISCONFIGURED,
+    Disposition.UNDETERMINED: Outcome.NO_VERDICT,
+}
+_STATEMENT_TIMEOUT = "57014"
+
+Attempt = Callable[[float, int], Awaitable[Report | Failure]]
+"""(outer bound in seconds, statement timeouts so far) → verdict, or why there is none."""
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """How long to try, and how often."""
+
+    deadline_s: float = 120.0
+    """From the first attempt to giving up."""
+    max_attempts: int | None = None
+    attempt_timeout_s: float = 60.0
+    """Outer bound of a single attempt."""
+    backoff: Backoff = Backoff()
+
+
+async def preflight(
+    attempt: Attempt,
+    policy: Policy,
+    *,
+    clock: Callable[[], float],
+    wall_clock: Callable[[], float],
+    sleep: Callable[[float], Awaitable[None]],
+    jitter: Callable[[], float],
+    notify: Callable[[Event], None],
+) -> Conclusion:
+    """Attempt until there is a verdict or no use in trying on.
+
+    Args:
+        attempt: makes one attempt.
+        policy: the bounds.
+        clock: monotonic seconds; every duration and the deadline are measured by it.
+        wall_clock: seconds since the epoch, for showing only.
+        sleep: waits that many seconds.
+        jitter: a draw from [0, 1).
+        notify: told of everything that happens, the conclusion last.
+    """
+    started = clock()
+    number = timeouts = in_a_row = 0
+    previous: Disposition | None = None
+    while True:
+        number += 1
+        notify(AttemptStarted(at=wall_clock(), number=number))
+        began = clock()
+        remaining_s = policy.deadline_s - (began - started)
+        result = await attempt(min(policy.attempt_timeout_s, remaining_s), timeouts)
+        now = clock()
+        duration_s, elapsed_s = now - began, now - started
+        if isinstance(result, Report):
+            outcome = Outcome.COMPATIBLE if result.is_compatible else Outcome.INCOMPATIBLE
+            conclusion = Conclusion(outcome=outcome, attempts=number, elapsed_s=elapsed_s, report=result)
+            notify(AttemptEnded(at=wall_clock(), number=number, duration_s=duration_s, report=result))
+            notify(Concluded(at=wall_clock(), conclusion=conclusion))
+            return conclusion
+        timeouts += result.sqlstate == _STATEMENT_TIMEOUT
+        in_a_row = in_a_row + 1 if result.disposition is previous else 1
+        previous = result.disposition
+        wait_s = policy.backoff.delay_s(number, jitter())
+        if _is_last(policy, number, in_a_row, result.disposition) or elapsed_s + wait_s >= policy.deadline_s:
+            conclusion = Conclusion(
+                outcome=_OUTCOMES[result.disposition], attempts=number, elapsed_s=elapsed_s, failure=result
+            )
+            notify(AttemptEnded(at=wall_clock(), number=number, duration_s=duration_s, failure=result))
+            notify(Concluded(at=wall_clock(), conclusion=conclusion))
+            return conclusion
+        notify(
+            AttemptEnded(at=wall_clock(), number=number, duration_s=duration_s, failure=result, retry_in_s=wait_s)
+        )
+        await sleep(wait_s)
+
+
+def _is_last(policy: Policy, number: int, in_a_row: int, disposition: Disposition) -> bool:
+    patience = PATIENCE[disposition]
+    return (policy.max_attempts is not None and number >= policy.max_attempts) or (
+        patience is not None and in_a_row >= patience
+    )

@@ -1,0 +1,207 @@
+"""What a preflight found out, and how it is told: as JSON, as text, as a termination message, as an exit code."""
+
+from enum import IntEnum, StrEnum
+from typing import Any
+
+import msgspec
+
+from sidecar.model import Contract, Database, Failure, Finding, Severity
+
+TERMINATION_MESSAGE_BYTES = 4096
+"""What Kubernetes keeps of a container's termination message (Pod lifecycle, "Termination messages")."""
+
+
+class ExitCode(IntEnum):
+    """Every way for the process to end; the numbers are part of the interface."""
+
+    OK = 0
+    BUG = 1
+    MISCONFIGURED = 2
+    INCOMPATIBLE = 3
+    NO_VERDICT = 4
+    REFUSED = 5
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class Outcome(StrEnum):
+    """How a preflight ended."""
+
+    COMPATIBLE = "compatible"
+    INCOMPATIBLE = "incompatible"
+    NO_VERDICT = "no verdict"
+    REFUSED = "refused"
+    MISCONFIGURED = "misconfigured"
+
+
+EXIT_CODES: dict[Outcome, ExitCode] = {
+    Outcome.COMPATIBLE: ExitCode.OK,
+    Outcome.INCOMPATIBLE: ExitCode.INCOMPATIBLE,
+    Outcome.NO_VERDICT: ExitCode.NO_VERDICT,
+    Outcome.REFUSED: ExitCode.REFUSED,
+    Outcome.MISCONFIGURED: ExitCode.MISCONFIGURED,
+}
+
+
+class ContractSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """Which contract was checked."""
+
+    name: str
+    digest: str
+    source: str | None
+    relations: int
+    columns: int
+
+    @classmethod
+    def of(cls, contract: Contract) -> "ContractSummary":
+        """Summarise ``contract``."""
+        source = contract.source
+        shown = None if source is None else " ".join(filter(None, (source.kind, source.migration)))
+        return cls(
+            name=contract.name,
+            digest=contract.digest,
+            source=shown,
+            relations=len(contract.relations),
+            columns=contract.column_count,
+        )
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """A verdict: what an attempt that got through found."""
+
+    contract: ContractSummary
+    database: Database
+    findings: tuple[Finding, ...]
+    """Every finding, errors first, then by object."""
+    strict: bool = False
+    """Warnings gate too."""
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that gate."""
+        return self.findings if self.strict else tuple(f for f in self.findings if f.severity is Severity.ERROR)
+
+    @property
+    def is_compatible(self) -> bool:
+        """True if nothing gates."""
+        return not self.errors
+
+
+class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
+    """How a preflight ended, with everything needed to tell it."""
+
+    outcome: Outcome
+    attempts: int
+    elapsed_s: float
+    report: Report | None = None
+    """Set where there is a verdict."""
+    failure: Failure | None = None
+    """Set where there is none: the last attempt's failure."""
+    problems: tuple[str, ...] = ()
+    """Set for a misconfiguration found before any attempt: one line each."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code that tells this outcome."""
+        return EXIT_CODES[self.outcome]
+
+    @property
+    def headline(self) -> str:
+        """One line: the outcome, then the first finding or the failure."""
+        if self.report is not None:
+            errors = self.report.errors
+            if not errors:
+                return f"{self.outcome}: {_count(self.report)}"
+            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+            return f"{self.outcome}: {_sentence(errors[0])}{more}"
+        if self.problems:
+            more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+            return f"{self.outcome}: {self.problems[0]}{more}"
+        return f"{self.outcome}: {self.failure}"
+
+
+def to_json(conclusion: Conclusion) -> dict[str, Any]:
+    """Return the conclusion as plain values, for JSON and for log lines."""
+    report, failure = conclusion.report, conclusion.failure
+    return {
+        "verdict": None if report is None else conclusion.outcome.value,
+        "outcome": conclusion.outcome.value,
+        "exit_code": int(conclusion.exit_code),
+        "headline": conclusion.headline,
+        "attempts": conclusion.attempts,
+        "elapsed_s": round(conclusion.elapsed_s, 3),
+        "findings": [] if report is None else [finding_to_json(f) for f in report.findings],
+        "failure": None if failure is None else msgspec.to_builtins(failure),
+        "problems": list(conclusion.problems),
+        "contract": None if report is None else msgspec.to_builtins(report.contract),
+        "database": None if report is None else msgspec.to_builtins(report.database),
+    }
+
+
+def finding_to_json(finding: Finding) -> dict[str, Any]:
+    """Return a finding as plain values."""
+    value: dict[str, Any] = msgspec.to_builtins(finding)
+    return value
+
+
+def to_text(conclusion: Conclusion, *, colour: bool = False) -> str:
+    """Return the conclusion for a person, newline-terminated lines of ordinary text."""
+    lines = [_painted(conclusion.headline, conclusion, colour)]
+    lines += [f"  {problem}" for problem in conclusion.problems[1:]]
+    if conclusion.failure is not None and conclusion.failure.help:
+        lines.append(f"  {conclusion.failure.help}")
+    report = conclusion.report
+    if report is not None:
+        lines += context_lines(report)
+        if report.findings:
+            lines += ["", _count(report)]
+            lines += [line for finding in report.findings for line in finding_lines(finding)]
+    return "\n".join(lines) + "\n"
+
+
+def context_lines(report: Report) -> list[str]:
+    """Return the lines that say which contract met which database."""
+    contract, database = report.contract, report.database
+    made = f", from {contract.source}" if contract.source else ""
+    standby = ", standby" if database.is_standby else ""
+    return [
+        f"  contract  {contract.name} ({contract.relations} relations, {contract.columns} columns{made})"
+        f" {contract.digest[:19]}",
+        f"  database  {database.name} on {database.host}:{database.port} as {database.role}"
+        f" (PostgreSQL {database.server_version}{standby})",
+    ]
+
+
+def finding_lines(finding: Finding) -> list[str]:
+    """Return a finding in two lines: what is wrong, and the mend."""
+    return [f"  {finding.severity:<7} {finding.code}: {_sentence(finding)}", f"          {finding.help}"]
+
+
+def termination_message(conclusion: Conclusion) -> bytes:
+    """Return what to leave for ``kubectl describe pod``: at most 4,096 bytes, the verdict and first finding first."""
+    text = f"{to_text(conclusion)}exit code {int(conclusion.exit_code)}\n"
+    data = text.encode()
+    if len(data) <= TERMINATION_MESSAGE_BYTES:
+        return data
+    tail = f"\n… cut here; the container's log has all of it\nexit code {int(conclusion.exit_code)}\n".encode()
+    head = data[: TERMINATION_MESSAGE_BYTES - len(tail)].decode(errors="ignore")
+    return head.encode() + tail
+
+
+def _sentence(finding: Finding) -> str:
+    return f"{finding.message} ({finding.sqlstate})" if finding.sqlstate else finding.message
+
+
+def _count(report: Report) -> str:
+    errors = sum(f.severity is Severity.ERROR for f in report.findings)
+    warnings = len(report.findings) - errors
+    if not report.findings:
+        return f"the database carries everything that contract {report.contract.name} names"
+    return f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
+
+
+def _painted(text: str, conclusion: Conclusion, colour: bool) -> str:
+    if not colour:
+        return text
+    number = {Outcome.COMPATIBLE: 32, Outcome.INCOMPATIBLE: 31}.get(conclusion.outcome, 33)
+    return f"\x1b[{number}m{text}\x1b[0m"
