@@ -133,7 +133,8 @@ def _client_failure(error: BaseException, phase: Phase) -> Failure | None:
             reason = _os_reason(error)
         case _:
             return _driver_failure(error, phase)
-    return Failure(phase=phase, disposition=disposition, reason=reason, message=" ".join(message.split()))
+    message = re.sub(r"\[Errno \d+\] ", "", " ".join(message.split()))
+    return Failure(phase=phase, disposition=disposition, reason=reason, message=message)
 
 
 def _os_reason(error: OSError) -> str:

@@ -138,7 +138,7 @@ SELECT pg_catalog.json_build_object(
     'database', pg_catalog.json_build_object(
         'name', pg_catalog.current_database(),
         'role', current_user,
-        'server_version', pg_catalog.current_setting('server_version'),
+        'server_version', pg_catalog.split_part(pg_catalog.current_setting('server_version'), ' ', 1),
         'server_version_num', pg_catalog.current_setting('server_version_num')::pg_catalog.int4,
         'is_standby', pg_catalog.pg_is_in_recovery(),
         'search_path', pg_catalog.current_setting('search_path')

@@ -1,0 +1,1 @@
+"""The subcommands, a module each: ``add_arguments(parser)`` and ``run(arguments) -> int``. Loaded when asked for."""

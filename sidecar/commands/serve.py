@@ -1,0 +1,63 @@
+"""``sidecar serve``: the daemon."""
+
+import argparse
+import os
+import signal
+import sys
+from types import FrameType
+
+from sidecar.report import ExitCode
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags to ``parser``."""
+    from sidecar.commands.shared import add_settings
+
+    add_settings(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the daemon until it ends, and return its exit code."""
+    # As process 1 of a container, signals without a handler are ignored, and the imports below take a while.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _exit_now)
+
+    import asyncio
+
+    from sidecar import logs
+    from sidecar.commands.shared import misconfigured, settings_from
+    from sidecar.daemon import last_words, serve
+    from sidecar.settings import SettingsError, Values
+
+    try:
+        settings = settings_from(arguments)
+    except SettingsError as error:
+        values = Values(
+            termination_log=arguments.termination_log or os.environ.get("SIDECAR_TERMINATION_LOG") or Values().termination_log
+        )
+        conclusion = misconfigured(error)
+        last_words(values, logs.configure(values), conclusion.exit_code, conclusion, conclusion.headline)
+        return int(conclusion.exit_code)
+    logger = logs.configure(settings.values)
+    try:
+        return int(asyncio.run(serve(settings, os.environ, logger)))
+    except Exception as error:
+        logger.debug("traceback", exc_info=True)
+        line = f"bug: {type(error).__name__} in {_place(error)}; please report it"
+        last_words(settings.values, logger, ExitCode.BUG, None, line)
+        return int(ExitCode.BUG)
+
+
+def _exit_now(number: int, frame: FrameType | None) -> None:
+    sys.stderr.flush()
+    os._exit(int(ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED))
+
+
+def _place(error: BaseException) -> str:
+    """Return module and line of the innermost frame: no message, which could carry anything."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return "an unknown place"
+    return f"{traceback.tb_frame.f_globals.get('__name__', '?')}:{traceback.tb_lineno}"

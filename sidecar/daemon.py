@@ -1,0 +1,239 @@
+"""The daemon, put together: listeners, preflight, signals, drain, last words, exit code. Reads from the top down."""
+
+import asyncio
+import contextlib
+import gc
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from sidecar import logs
+from sidecar.attempt import Checker
+from sidecar.contract.errors import ContractError
+from sidecar.contract.reader import read_contract
+from sidecar.endpoints import Busy, admin_app, probe_app
+from sidecar.listen import ListenError, bind, shown
+from sidecar.metrics import Metrics
+from sidecar.model import Contract
+from sidecar.postgres.session import Limits
+from sidecar.preflight import Policy, preflight
+from sidecar.readiness import Concluded, DrainStarted, Event, Phase, State, advance
+from sidecar.report import Conclusion, ContractSummary, ExitCode, Outcome, Report, termination_message
+from sidecar.settings import DEFAULT_TERMINATION_LOG, Settings, Values
+from sidecar.termination import write_termination_log
+
+CONNECTIONS_END_WITHIN_S = 0.2
+"""How long open HTTP connections may delay the exit."""
+
+
+async def serve(settings: Settings, environ: Mapping[str, str], logger: logs.Logger) -> ExitCode:
+    """Run the daemon from start to exit.
+
+    Args:
+        settings: the settings in force.
+        environ: where the database's address is read again for each attempt.
+        logger: takes one line an attempt and one a transition.
+
+    Returns:
+        The exit code; the termination message is written and the last line logged by then.
+    """
+    daemon = _Daemon(settings, environ, logger)
+    with _signals() as stop:
+        try:
+            async with daemon.listening():
+                code = await daemon.run(stop)
+        except ListenError as error:
+            daemon.misconfigured((str(error),))
+            code = ExitCode.MISCONFIGURED
+    last_words(settings.values, logger, code, daemon.state.conclusion, daemon.state.line)
+    return code
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return the preflight's bounds that the settings ask for."""
+    values = settings.values
+    return Policy(
+        deadline_s=values.deadline_s,
+        max_attempts=values.max_attempts or None,
+        # Connecting may take its bound per host; a passing attempt is four statements' round trips after that.
+        attempt_timeout_s=values.connect_timeout_s * 4 + values.statement_timeout_s * 4,
+        backoff=settings.backoff,
+    )
+
+
+def checker_of(settings: Settings, contract: Contract, environ: Mapping[str, str]) -> Checker:
+    """Return what makes attempts for these settings."""
+    values = settings.values
+    return Checker(
+        contract=contract,
+        source=settings.source,
+        environ=environ,
+        limits=Limits(
+            connect_timeout_s=values.connect_timeout_s,
+            statement_timeout_s=values.statement_timeout_s,
+            lock_timeout_s=values.lock_timeout_s,
+        ),
+        strict=values.strict,
+    )
+
+
+def last_words(values: Values, logger: logs.Logger, code: ExitCode, conclusion: Conclusion | None, line: str) -> None:
+    """Leave the termination message of a failed run, and log the last line."""
+    if code is not ExitCode.OK and values.termination_log != "off":
+        message = f"{line}\nexit code {int(code)}\n".encode()
+        if conclusion is not None and conclusion.exit_code is code:
+            message = termination_message(conclusion)
+        create = values.termination_log != DEFAULT_TERMINATION_LOG
+        error = write_termination_log(values.termination_log, message, create=create)
+        if error is not None:
+            logger.warning(logs.TERMINATION_LOG_FAILED, path=values.termination_log, error=error.strerror)
+    logs.log_exit(logger, code, conclusion, line)
+
+
+class _Daemon:
+    def __init__(self, settings: Settings, environ: Mapping[str, str], logger: logs.Logger) -> None:
+        self.state = State(since=time.time())
+        self._settings = settings
+        self._environ = environ
+        self._logger = logger
+        self._metrics = Metrics(CollectorRegistry())
+        self._checker: Checker | None = None
+        self._checking = False
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Answer on both listeners, from before the first attempt until the end.
+
+        Raises:
+            ListenError: a listener cannot be bound.
+        """
+        count = self._metrics.observe_request
+        apps = [("SIDECAR_LISTEN", self._settings.listen, probe_app(self._current, self._metrics.expose, count))]
+        if self._settings.admin_listen is not None:
+            admin = admin_app(self._current, self._check, count)
+            apps.append(("SIDECAR_ADMIN_LISTEN", self._settings.admin_listen, admin))
+        async with contextlib.AsyncExitStack() as stack:
+            listeners = []
+            for variable, address, _ in apps:
+                try:
+                    listeners.append(stack.enter_context(contextlib.closing(bind(address))))
+                except ListenError as error:
+                    raise ListenError(f"{variable}: {error}") from error
+            for (_, _, app), listener in zip(apps, listeners, strict=True):
+                runner = web.AppRunner(
+                    app, handle_signals=False, access_log=None, shutdown_timeout=CONNECTIONS_END_WITHIN_S
+                )
+                await runner.setup()
+                stack.push_async_callback(runner.cleanup)
+                await web.SockSite(runner, listener).start()
+            addresses = [shown(listener) for listener in listeners]
+            self._logger.info(logs.LISTENING, probe=addresses[0], admin=addresses[1] if len(addresses) > 1 else None)
+            yield
+
+    async def run(self, stop: "asyncio.Future[signal.Signals]") -> ExitCode:
+        """Load the contract, make the preflight, stay while ready, and return the exit code."""
+        for variable in self._settings.ignored_variables:
+            self._logger.warning(logs.VARIABLE_IGNORED, variable=variable)
+        try:
+            contract = read_contract(self._settings.values.contract)
+        except ContractError as error:
+            self.misconfigured(tuple(f"{error.path}: {problem}" for problem in error.problems))
+            return ExitCode.MISCONFIGURED
+        self._note_contract(contract)
+        self._checker = checker_of(self._settings, contract, self._environ)
+        task = asyncio.create_task(self._preflight(self._checker))
+        await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,))
+            return self._interrupted(stop.result())
+        conclusion = task.result()
+        if conclusion.outcome is not Outcome.COMPATIBLE:
+            return conclusion.exit_code
+        gc.collect()  # the catalog and the contract's scaffolding go now, not at some scrape
+        received = await asyncio.shield(stop)
+        self._apply(DrainStarted(at=time.time(), signal=received.name))
+        await self._drain()
+        return ExitCode.OK
+
+    def misconfigured(self, problems: tuple[str, ...]) -> None:
+        """Conclude before any attempt."""
+        conclusion = Conclusion(outcome=Outcome.MISCONFIGURED, attempts=0, elapsed_s=0.0, problems=problems)
+        self._apply(Concluded(at=time.time(), conclusion=conclusion))
+
+    async def _preflight(self, checker: Checker) -> Conclusion:
+        return await preflight(
+            checker.attempt,
+            policy_of(self._settings),
+            clock=time.monotonic,
+            wall_clock=time.time,
+            sleep=asyncio.sleep,
+            jitter=random.random,
+            notify=self._apply,
+        )
+
+    async def _drain(self) -> None:
+        """Answer 503 for the drain period; a second signal ends it."""
+        if self._settings.values.drain_s:
+            with _signals() as again, contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(again, self._settings.values.drain_s)
+
+    def _interrupted(self, received: signal.Signals) -> ExitCode:
+        self._apply(DrainStarted(at=time.time(), signal=received.name))
+        return ExitCode.INTERRUPTED if received is signal.SIGINT else ExitCode.TERMINATED
+
+    async def _check(self) -> Conclusion:
+        """Make one attempt on demand. It changes neither readiness nor what is remembered of the preflight."""
+        if self._checker is None or self.state.phase in (Phase.STARTING, Phase.CHECKING):
+            raise Busy("the preflight is under way; see /status")
+        if self._checking:
+            raise Busy("another check is under way")
+        self._checking = True
+        began = time.monotonic()
+        try:
+            result = await self._checker.attempt(policy_of(self._settings).attempt_timeout_s, 0)
+        finally:
+            self._checking = False
+        elapsed_s = time.monotonic() - began
+        if isinstance(result, Report):
+            outcome = Outcome.COMPATIBLE if result.is_compatible else Outcome.INCOMPATIBLE
+            return Conclusion(outcome=outcome, attempts=1, elapsed_s=elapsed_s, report=result)
+        return Conclusion(outcome=Outcome.NO_VERDICT, attempts=1, elapsed_s=elapsed_s, failure=result)
+
+    def _note_contract(self, contract: Contract) -> None:
+        summary = ContractSummary.of(contract)
+        self._metrics.observe_contract(summary)
+        self._logger.info(
+            logs.CONTRACT_LOADED,
+            contract=summary.name,
+            digest=summary.digest,
+            relations=summary.relations,
+            columns=summary.columns,
+        )
+
+    def _current(self) -> State:
+        return self.state
+
+    def _apply(self, event: Event) -> None:
+        self.state = advance(self.state, event)
+        self._metrics.observe(self.state, event)
+        logs.observe(self._logger, self.state, event)
+
+
+@contextlib.contextmanager
+def _signals() -> "Iterator[asyncio.Future[signal.Signals]]":
+    """Give a future that the first SIGTERM or SIGINT completes."""
+    loop = asyncio.get_running_loop()
+    received: asyncio.Future[signal.Signals] = loop.create_future()
+
+    def receive(number: signal.Signals) -> None:
+        if not received.done():
+            received.set_result(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, receive, number)
+    yield received

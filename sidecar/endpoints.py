@@ -1,0 +1,127 @@
+"""The two HTTP applications. They answer from memory: what they are given is a callable that returns the state."""
+
+import json
+from collections.abc import Awaitable, Callable
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from sidecar.readiness import State
+from sidecar.report import Conclusion, to_json, to_text
+from sidecar.status import status_to_json, status_to_text
+
+CurrentState = Callable[[], State]
+Expose = Callable[[str], tuple[bytes, str]]
+CountRequest = Callable[[str, str, str, int], None]
+Check = Callable[[], Awaitable[Conclusion]]
+
+MAX_REQUEST_BODY_BYTES = 1024
+"""No endpoint reads a body."""
+
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST"})
+
+
+class Busy(Exception):
+    """A check cannot be made now; the message says why."""
+
+
+def probe_app(current: CurrentState, expose: Expose, count: CountRequest) -> web.Application:
+    """Return the application that the kubelet, load balancers and Prometheus ask.
+
+    Args:
+        current: returns the state in force.
+        expose: Accept header → metrics and their content type.
+        count: told of every answer.
+    """
+
+    async def ready(request: web.Request) -> web.Response:
+        state = current()
+        return _text(state.line, 200 if state.is_ready else 503)
+
+    async def live(request: web.Request) -> web.Response:
+        return _text("live")
+
+    async def metrics(request: web.Request) -> web.Response:
+        body, content_type = expose(request.headers.get(hdrs.ACCEPT, ""))
+        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
+
+    return _app("probe", count, {"/ready": {"GET": ready}, "/live": {"GET": live}, "/metrics": {"GET": metrics}})
+
+
+def admin_app(current: CurrentState, check: Check, count: CountRequest) -> web.Application:
+    """Return the application for people and tools inside the pod.
+
+    Args:
+        current: returns the state in force.
+        check: makes one attempt now and changes nothing; raises Busy.
+        count: told of every answer.
+    """
+
+    async def status(request: web.Request) -> web.Response:
+        state = current()
+        if _wants_json(request):
+            return _json(status_to_json(state))
+        return _text(status_to_text(state).rstrip("\n"))
+
+    async def check_now(request: web.Request) -> web.Response:
+        try:
+            conclusion = await check()
+        except Busy as error:
+            return _text(str(error), 409)
+        code = 200 if conclusion.report is not None else 503
+        if _wants_json(request):
+            return _json(to_json(conclusion), code)
+        return _text(to_text(conclusion).rstrip("\n"), code)
+
+    return _app("admin", count, {"/status": {"GET": status}, "/check": {"POST": check_now}})
+
+
+def _app(listener: str, count: CountRequest, routes: dict[str, dict[str, Handler]]) -> web.Application:
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            response = await handler(request)
+        except web.HTTPMethodNotAllowed as error:
+            allowed = ", ".join(sorted(error.allowed_methods))
+            response = _text(f"method not allowed; {request.path} takes {allowed}", 405)
+            response.headers[hdrs.ALLOW] = allowed
+        except web.HTTPNotFound:
+            response = _text(f"not found; here are {', '.join(routes)}", 404)
+        except web.HTTPException as error:
+            response = _text(error.reason.lower(), error.status)
+        response.headers[hdrs.CACHE_CONTROL] = "no-store"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers[hdrs.SERVER] = "sidecar"
+        path = request.path if request.path in routes else "other"
+        count(listener, path, request.method if request.method in _METHODS else "other", response.status)
+        return response
+
+    app = web.Application(middlewares=[answer], client_max_size=MAX_REQUEST_BODY_BYTES)
+    for path, methods in routes.items():
+        allowed = ", ".join(sorted({*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}))
+        for method, handler in methods.items():
+            app.router.add_route(method, path, handler)
+            if method == "GET":
+                app.router.add_route("HEAD", path, handler)
+        app.router.add_route("OPTIONS", path, _options(allowed))
+    return app
+
+
+def _options(allowed: str) -> Handler:
+    async def options(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=204, headers={hdrs.ALLOW: allowed})
+
+    return options
+
+
+def _wants_json(request: web.Request) -> bool:
+    asked = request.query.get("format", "")
+    return asked == "json" or (not asked and "application/json" in request.headers.get(hdrs.ACCEPT, ""))
+
+
+def _text(text: str, status: int = 200) -> web.Response:
+    return web.Response(text=f"{text}\n", status=status)
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    return web.Response(text=json.dumps(value, indent=2) + "\n", status=status, content_type="application/json")
