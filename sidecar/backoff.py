@@ -24,5 +24,5 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
             jitter: a draw from [0, 1).
         """
         exponent = min(failures - 1, 62)
-        bound = min(self.max_s, self.base_s * 2**exponent)
+        bound = min(self.max_s, self.base_s * 2.0**exponent)
         return bound / 2 + bound / 2 * jitter

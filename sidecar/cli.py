@@ -1,4 +1,7 @@
-"""The command line: finds the subcommand and loads only what it needs. ``probe`` runs every few seconds in some pods."""
+"""The command line: finds the subcommand and loads only what that needs.
+
+``probe`` runs every few seconds in some pods, so the rest stays unloaded for it.
+"""
 
 import argparse
 import importlib
@@ -26,7 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"sidecar {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
-        subparser = subparsers.add_parser(name, help=summary, description=summary.capitalize() + ".", allow_abbrev=False)
+        subparser = subparsers.add_parser(
+            name, help=summary, description=summary.capitalize() + ".", allow_abbrev=False
+        )
         if name in words:
             importlib.import_module(f"sidecar.commands.{name}").add_arguments(subparser)
     arguments = parser.parse_args(words)

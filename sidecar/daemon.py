@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import random
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -15,16 +14,15 @@ from sidecar import logs
 from sidecar.attempt import Checker
 from sidecar.contract.errors import ContractError
 from sidecar.contract.reader import read_contract
-from sidecar.endpoints import Busy, admin_app, probe_app
+from sidecar.endpoints import BusyError, admin_app, probe_app
 from sidecar.listen import ListenError, bind, shown
 from sidecar.metrics import Metrics
 from sidecar.model import Contract
-from sidecar.postgres.session import Limits
-from sidecar.preflight import Policy, preflight
 from sidecar.readiness import Concluded, DrainStarted, Event, Phase, State, advance
 from sidecar.report import Conclusion, ContractSummary, ExitCode, Outcome, Report, termination_message
 from sidecar.settings import DEFAULT_TERMINATION_LOG, Settings, Values
 from sidecar.termination import write_termination_log
+from sidecar.wiring import checker_of, policy_of, run_preflight
 
 CONNECTIONS_END_WITHIN_S = 0.2
 """How long open HTTP connections may delay the exit."""
@@ -51,34 +49,6 @@ async def serve(settings: Settings, environ: Mapping[str, str], logger: logs.Log
             code = ExitCode.MISCONFIGURED
     last_words(settings.values, logger, code, daemon.state.conclusion, daemon.state.line)
     return code
-
-
-def policy_of(settings: Settings) -> Policy:
-    """Return the preflight's bounds that the settings ask for."""
-    values = settings.values
-    return Policy(
-        deadline_s=values.deadline_s,
-        max_attempts=values.max_attempts or None,
-        # Connecting may take its bound per host; a passing attempt is four statements' round trips after that.
-        attempt_timeout_s=values.connect_timeout_s * 4 + values.statement_timeout_s * 4,
-        backoff=settings.backoff,
-    )
-
-
-def checker_of(settings: Settings, contract: Contract, environ: Mapping[str, str]) -> Checker:
-    """Return what makes attempts for these settings."""
-    values = settings.values
-    return Checker(
-        contract=contract,
-        source=settings.source,
-        environ=environ,
-        limits=Limits(
-            connect_timeout_s=values.connect_timeout_s,
-            statement_timeout_s=values.statement_timeout_s,
-            lock_timeout_s=values.lock_timeout_s,
-        ),
-        strict=values.strict,
-    )
 
 
 def last_words(values: Values, logger: logs.Logger, code: ExitCode, conclusion: Conclusion | None, line: str) -> None:
@@ -145,7 +115,7 @@ class _Daemon:
             return ExitCode.MISCONFIGURED
         self._note_contract(contract)
         self._checker = checker_of(self._settings, contract, self._environ)
-        task = asyncio.create_task(self._preflight(self._checker))
+        task = asyncio.create_task(run_preflight(self._checker, policy_of(self._settings), self._apply))
         await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             task.cancel()
@@ -165,17 +135,6 @@ class _Daemon:
         conclusion = Conclusion(outcome=Outcome.MISCONFIGURED, attempts=0, elapsed_s=0.0, problems=problems)
         self._apply(Concluded(at=time.time(), conclusion=conclusion))
 
-    async def _preflight(self, checker: Checker) -> Conclusion:
-        return await preflight(
-            checker.attempt,
-            policy_of(self._settings),
-            clock=time.monotonic,
-            wall_clock=time.time,
-            sleep=asyncio.sleep,
-            jitter=random.random,
-            notify=self._apply,
-        )
-
     async def _drain(self) -> None:
         """Answer 503 for the drain period; a second signal ends it."""
         if self._settings.values.drain_s:
@@ -189,9 +148,9 @@ class _Daemon:
     async def _check(self) -> Conclusion:
         """Make one attempt on demand. It changes neither readiness nor what is remembered of the preflight."""
         if self._checker is None or self.state.phase in (Phase.STARTING, Phase.CHECKING):
-            raise Busy("the preflight is under way; see /status")
+            raise BusyError("the preflight is under way; see /status")
         if self._checking:
-            raise Busy("another check is under way")
+            raise BusyError("another check is under way")
         self._checking = True
         began = time.monotonic()
         try:

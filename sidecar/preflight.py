@@ -94,9 +94,7 @@ async def preflight(
             notify(AttemptEnded(at=wall_clock(), number=number, duration_s=duration_s, failure=result))
             notify(Concluded(at=wall_clock(), conclusion=conclusion))
             return conclusion
-        notify(
-            AttemptEnded(at=wall_clock(), number=number, duration_s=duration_s, failure=result, retry_in_s=wait_s)
-        )
+        notify(AttemptEnded(at=wall_clock(), number=number, duration_s=duration_s, failure=result, retry_in_s=wait_s))
         await sleep(wait_s)
 
 

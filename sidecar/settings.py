@@ -2,6 +2,7 @@
 
 import difflib
 import ipaddress
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args
@@ -108,9 +109,7 @@ class Field(msgspec.Struct, frozen=True):
 
 def fields() -> tuple[Field, ...]:
     """Return every setting in the order of the table."""
-    return tuple(
-        Field(info.name, info.default, _description(info.type)) for info in msgspec.structs.fields(Values)
-    )
+    return tuple(Field(info.name, info.default, _description(info.type)) for info in msgspec.structs.fields(Values))
 
 
 def load_settings(environ: Mapping[str, str], flags: Mapping[str, str | None]) -> Settings:
@@ -161,8 +160,8 @@ def _written(
             continue
         try:
             value = msgspec.convert(text.strip(), info.type, strict=False)
-            if value != value:
-                raise msgspec.ValidationError("nan is not a number")
+            if isinstance(value, float) and math.isnan(value):
+                raise msgspec.ValidationError
         except msgspec.ValidationError:
             origin = field.flag if flag is not None else field.variable
             problems.append(f"{origin}: {text[:60]!r} is not {_wanted(info.type)}")

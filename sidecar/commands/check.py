@@ -4,20 +4,17 @@ import argparse
 import asyncio
 import json
 import os
-import random
 import signal
 import sys
-import time
 
 from sidecar.commands.shared import add_settings, misconfigured, settings_from
 from sidecar.contract.errors import ContractError
 from sidecar.contract.reader import read_contract
-from sidecar.daemon import checker_of, policy_of
-from sidecar.preflight import preflight
 from sidecar.readiness import AttemptEnded, Event
 from sidecar.report import Conclusion, ExitCode, Outcome, termination_message, to_json, to_text
 from sidecar.settings import DEFAULT_TERMINATION_LOG, Settings, SettingsError
 from sidecar.termination import write_termination_log
+from sidecar.wiring import checker_of, policy_of, run_preflight
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,17 +54,8 @@ async def _check(settings: Settings, *, quiet: bool) -> tuple[Conclusion | None,
         problems = tuple(f"{error.path}: {problem}" for problem in error.problems)
         conclusion = Conclusion(outcome=Outcome.MISCONFIGURED, attempts=0, elapsed_s=0.0, problems=problems)
         return conclusion, conclusion.exit_code
-    task = asyncio.create_task(
-        preflight(
-            checker_of(settings, contract, os.environ).attempt,
-            policy_of(settings),
-            clock=time.monotonic,
-            wall_clock=time.time,
-            sleep=asyncio.sleep,
-            jitter=random.random,
-            notify=_ignore if quiet else _print_attempt,
-        )
-    )
+    checker = checker_of(settings, contract, os.environ)
+    task = asyncio.create_task(run_preflight(checker, policy_of(settings), _ignore if quiet else _print_attempt))
     received: list[ExitCode] = []
 
     def interrupt(code: ExitCode) -> None:

@@ -149,7 +149,7 @@ class _Daemon:
 @contextlib.contextmanager
 def _daemon(environ: dict[str, str], termination_log: Path) -> Iterator[_Daemon]:
     print("$ sidecar serve &", flush=True)
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-m", "sidecar", "serve", "--termination-log", str(termination_log)],
         env=environ,
         stderr=subprocess.PIPE,

@@ -33,7 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
         settings = settings_from(arguments)
     except SettingsError as error:
         values = Values(
-            termination_log=arguments.termination_log or os.environ.get("SIDECAR_TERMINATION_LOG") or Values().termination_log
+            termination_log=arguments.termination_log
+            or os.environ.get("SIDECAR_TERMINATION_LOG")
+            or Values().termination_log
         )
         conclusion = misconfigured(error)
         last_words(values, logs.configure(values), conclusion.exit_code, conclusion, conclusion.headline)

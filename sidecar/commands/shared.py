@@ -14,13 +14,14 @@ def add_settings(parser: argparse.ArgumentParser, *, leave_out: tuple[str, ...] 
         if field.name in leave_out:
             continue
         default = f"; default {field.default}" if field.default != "" else ""
-        extra = {"nargs": "?", "const": "true"} if field.default is False else {}
+        is_switch = field.default is False
         parser.add_argument(
             field.flag,
             dest=field.name,
             metavar="VALUE",
             help=f"{field.description}{default} [{field.variable}]",
-            **extra,
+            nargs="?" if is_switch else None,
+            const="true" if is_switch else None,
         )
 
 

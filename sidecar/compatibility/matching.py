@@ -17,7 +17,9 @@ def matched_relations(contract: Contract, catalog: Catalog) -> Iterator[tuple[Co
             yield relation, live
 
 
-def matched_columns(relation: ContractRelation, live: CatalogRelation) -> Iterator[tuple[ContractColumn, CatalogColumn]]:
+def matched_columns(
+    relation: ContractRelation, live: CatalogRelation
+) -> Iterator[tuple[ContractColumn, CatalogColumn]]:
     """Yield the relation's columns that exist, each with the live one."""
     by_name = {column.name: column for column in live.columns}
     for column in relation.columns:

@@ -33,6 +33,4 @@ def compare(contract: Contract, catalog: Catalog) -> tuple[Finding, ...]:
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return the findings without repetitions, errors first, then by object and code."""
     unique = {(f.severity, f.object, f.code, f.message): f for f in findings}
-    return tuple(
-        sorted(unique.values(), key=lambda f: (f.severity is not Severity.ERROR, f.object, f.code, f.message))
-    )
+    return tuple(sorted(unique.values(), key=lambda f: (f.severity is not Severity.ERROR, f.object, f.code, f.message)))

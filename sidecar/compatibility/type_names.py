@@ -64,18 +64,20 @@ _CATALOG_NAMES: dict[str, str] = {
     "serial8": "bigint",
 }
 
-_TOKEN = re.compile(
-    r"""\s*(?:
-        (?P<quoted>"(?:[^"]|"")+")
-      | (?P<word>[A-Za-z_\u0080-\U0010ffff][\w$]*)
-      | (?P<modifiers>\([^()]*\))
-      | (?P<array>\[\s*\d*\s*\])
-      | (?P<dot>\.)
-    )""",
-    re.VERBOSE,
+_WORD = r"""(?:"(?:[^"]|"")+"|[A-Za-z_\u0080-\U0010ffff][\w$]*)"""
+_TYPE = re.compile(
+    rf"""
+    (?P<words>{_WORD}(?:\s*\.\s*{_WORD}|(?:\s+{_WORD})*))
+    \s*(?:\((?P<modifiers>[^()]*)\))?
+    (?P<tail>\s*with(?:out)?\s+time\s+zone)?
+    (?P<array>(?:\s*\[\s*\d*\s*\])+|\s*array(?:\s*\[\s*\d+\s*\])?)?
+    """,
+    re.VERBOSE | re.IGNORECASE,
 )
 _INTEGER = re.compile(r"-?\d{1,9}\Z")
-_INTERVAL_FIELDS = frozenset("year month day hour minute second to".split())
+_INTERVAL_FIELDS = frozenset(("year", "month", "day", "hour", "minute", "second", "to"))
+_Words = list[tuple[str, bool]]
+"""Words of a name and whether each was quoted."""
 
 
 def parse_type_name(text: str) -> TypeName:
@@ -87,46 +89,31 @@ def parse_type_name(text: str) -> TypeName:
     Raises:
         ValueError: the text is not the name of a type; the message says what is wrong with it.
     """
-    words: list[tuple[str, bool]] = []
-    modifiers: tuple[str, ...] = ()
-    is_array = has_dot = False
-    position, after_dot, text = 0, False, text.strip()
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None:
-            raise ValueError(f"{text!r} is not a type name: unexpected {text[position:].strip()[:1]!r}")
-        position = match.end()
-        if is_array and match.lastgroup != "array":
-            raise ValueError(f"{text!r} is not a type name: text after the array brackets")
-        match match.lastgroup:
-            case "quoted":
-                words.append((match["quoted"][1:-1].replace('""', '"'), True))
-            case "word":
-                words.append((match["word"].lower(), False))
-            case "modifiers":
-                if modifiers or not words:
-                    raise ValueError(f"{text!r} is not a type name: misplaced parentheses")
-                modifiers = tuple(part.strip().lower() for part in match["modifiers"][1:-1].split(","))
-                if not all(modifiers):
-                    raise ValueError(f"{text!r} is not a type name: empty type modifier")
-            case "array":
-                is_array = True
-            case "dot":
-                if after_dot or len(words) != 1 or has_dot:
-                    raise ValueError(f"{text!r} is not a type name: misplaced dot")
-                has_dot = True
-        after_dot = match.lastgroup == "dot"
-    if len(words) > 1 and words[-1] == ("array", False):
-        words, is_array = words[:-1], True
-    if not words or after_dot:
+    match = _TYPE.fullmatch(text.strip())
+    if match is None or "\x00" in text:
         raise ValueError(f"{text!r} is not a type name")
+    found = re.findall(rf"{_WORD}|\.", match["words"] + (match["tail"] or ""))
+    has_dot = "." in found
+    words: _Words = [
+        (word[1:-1].replace('""', '"'), True) if word.startswith('"') else (word.lower(), False)
+        for word in found
+        if word != "."
+    ]
+    is_array = match["array"] is not None
+    if len(words) > 1 and words[-1] == ("array", False) and not has_dot:
+        words, is_array = words[:-1], True
+    modifiers = tuple(part.strip().lower() for part in (match["modifiers"] or "").split(","))
+    if match["modifiers"] is None:
+        modifiers = ()
+    elif not all(modifiers):
+        raise ValueError(f"{text!r} is not a type name: empty type modifier")
     name = (_qualified if has_dot else _unqualified)(text, words, modifiers, is_array)
     if name.is_grammar and not all(_INTEGER.match(modifier) for modifier in modifiers):
         raise ValueError(f"{text!r} is not a type name: its modifiers must be whole numbers")
     return name
 
 
-def _qualified(text: str, words: list[tuple[str, bool]], modifiers: tuple[str, ...], is_array: bool) -> TypeName:
+def _qualified(text: str, words: _Words, modifiers: tuple[str, ...], is_array: bool) -> TypeName:
     if len(words) != 2:
         raise ValueError(f"{text!r} is not a type name: expected schema.name")
     schema, name = (truncate_identifier(word) for word, _ in words)
@@ -135,7 +122,7 @@ def _qualified(text: str, words: list[tuple[str, bool]], modifiers: tuple[str, .
     return TypeName(schema=schema, name=name, modifiers=modifiers, is_array=is_array)
 
 
-def _unqualified(text: str, words: list[tuple[str, bool]], modifiers: tuple[str, ...], is_array: bool) -> TypeName:
+def _unqualified(text: str, words: _Words, modifiers: tuple[str, ...], is_array: bool) -> TypeName:
     if not any(quoted for _, quoted in words):
         spelled = " ".join(word for word, _ in words)
         if spelled in _CATALOG_NAMES and len(words) == 1:

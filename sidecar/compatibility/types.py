@@ -157,8 +157,11 @@ def _elements(wanted: _Side, found: _Side, catalog: Catalog) -> tuple[_Side, _Si
     oids = wanted.type.element_oid, found.type.element_oid
     if not all(oid in catalog.types for oid in oids):
         return None
-    pair = (_Side(oid, catalog.types[oid], s.modifiers) for oid, s in zip(oids, (wanted, found), strict=True))
-    return _below_domains(*pair, catalog)
+    return _below_domains(
+        _Side(oids[0], catalog.types[oids[0]], wanted.modifiers),
+        _Side(oids[1], catalog.types[oids[1]], found.modifiers),
+        catalog,
+    )
 
 
 def _reader_accepts(wanted: _Side, found: _Side, catalog: Catalog) -> bool:

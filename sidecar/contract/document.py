@@ -39,7 +39,7 @@ class _Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Strict: an unknown key is an error, for a mistyped key would otherwise check nothing."""
 
 
-class ColumnDocument(_Document):
+class ColumnDocument(_Document, frozen=True):
     """A column, where its type alone does not say enough."""
 
     type: Annotated[
@@ -56,7 +56,7 @@ class ColumnDocument(_Document):
     ] = None
 
 
-class RelationDocument(_Document):
+class RelationDocument(_Document, frozen=True):
     """A table or view that the image uses."""
 
     use: Annotated[
@@ -73,14 +73,14 @@ class RelationDocument(_Document):
     ] = ()
 
 
-class SourceDocument(_Document):
+class SourceDocument(_Document, frozen=True):
     """Where the document came from; information only."""
 
     kind: Annotated[str, Meta(description="What made it: drizzle, sqlalchemy, sql, database, hand.")]
     migration: Annotated[str | None, Meta(description="The newest migration that the image was built with.")] = None
 
 
-class ContractDocument(_Document):
+class ContractDocument(_Document, frozen=True):
     """What an image expects of its PostgreSQL database."""
 
     contract: Annotated[Literal[1], Meta(description="Version of this format.")]
@@ -132,6 +132,7 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def contract(self, document: ContractDocument, digest: str) -> Contract:
+        source = document.source
         if not (document.relations or document.enums or document.functions or document.extensions or document.queries):
             self._problem(
                 "",
@@ -141,8 +142,7 @@ class _Reader:
         return Contract(
             name=document.name,
             digest=digest,
-            source=document.source
-            and ContractSource(kind=document.source.kind, migration=document.source.migration),
+            source=None if source is None else ContractSource(kind=source.kind, migration=source.migration),
             search_path=document.search_path,
             type_policy=document.types,
             relations=tuple(self._relations(document.relations)),
@@ -279,9 +279,7 @@ def _arguments(text: str) -> Iterator[TypeName]:
 
 def json_schema() -> dict[str, Any]:
     """Return the document's JSON Schema, for editors and pipelines."""
-    (reference,), components = msgspec.json.schema_components(
-        (ContractDocument,), ref_template="#/$defs/{name}"
-    )
+    (reference,), components = msgspec.json.schema_components((ContractDocument,), ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "contract.schema.json",

@@ -84,19 +84,19 @@ def _load(data: bytes, path: str) -> tuple[Any, "_Lines"]:
     if text.lstrip()[:1] == "{":
         try:
             return json.loads(text, object_pairs_hook=_no_duplicates), _Lines(text)
-        except (json.JSONDecodeError, _DuplicateKey, RecursionError):
+        except (json.JSONDecodeError, _DuplicateKeyError, RecursionError):
             pass  # what is wrong, and on which line, the YAML reader says: JSON is a subset of it
     return _load_yaml(text, path), _Lines(text)
 
 
-class _DuplicateKey(Exception):
+class _DuplicateKeyError(Exception):
     pass
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise _DuplicateKey
+        raise _DuplicateKeyError
     return result
 
 
@@ -223,23 +223,20 @@ def _walk(raw: Any, type_: Any, place: _Place) -> Iterator[Problem]:
     else:
         return
     options = list(_options(type_))
-    if isinstance(raw, dict):
-        for option in options:
-            if isinstance(option, type) and issubclass(option, msgspec.Struct):
-                yield from _walk_struct(raw, option, place)
-                return
-            if get_origin(option) is dict:
-                for key, value in raw.items():
-                    yield from _walk(value, get_args(option)[1], (*place, key))
-                return
-    if isinstance(raw, list):
-        for option in options:
-            if get_origin(option) is tuple and raw:
-                found = [p for i, item in enumerate(raw) for p in _walk(item, get_args(option)[0], (*place, i))]
-                if found:
-                    yield from found
-                    return
-    yield Problem(place=_dotted(place), message=_plain(message, raw, options))
+    inside = [problem for option in options for problem in _walk_inside(raw, option, place)]
+    yield from inside or [Problem(place=_dotted(place), message=_plain(message, raw, options))]
+
+
+def _walk_inside(raw: Any, option: Any, place: _Place) -> Iterator[Problem]:
+    """Yield what is wrong inside ``raw``, where it is of the outward shape that ``option`` asks for."""
+    if isinstance(raw, dict) and isinstance(option, type) and issubclass(option, msgspec.Struct):
+        yield from _walk_struct(raw, option, place)
+    elif isinstance(raw, dict) and get_origin(option) is dict:
+        for key, value in raw.items():
+            yield from _walk(value, get_args(option)[1], (*place, key))
+    elif isinstance(raw, list) and get_origin(option) is tuple:
+        for index, item in enumerate(raw):
+            yield from _walk(item, get_args(option)[0], (*place, index))
 
 
 def _walk_struct(raw: dict[str, Any], struct: type[msgspec.Struct], place: _Place) -> Iterator[Problem]:

@@ -42,7 +42,9 @@ def _request(contract: Contract) -> str:
             types |= {t.key: t for t in column.types}
     for function in contract.functions:
         types |= {t.key: t for t in function.arguments or ()}
-    named = [r.name for r in contract.relations] + [e.name for e in contract.enums] + [f.name for f in contract.functions]
+    named = (
+        [r.name for r in contract.relations] + [e.name for e in contract.enums] + [f.name for f in contract.functions]
+    )
     schemas = {name.schema for name in named if name.schema is not None}
     request = {
         "relations": [[*_named(r.name), bool(r.upserts)] for r in contract.relations],

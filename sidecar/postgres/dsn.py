@@ -10,9 +10,11 @@ import re
 from collections.abc import Mapping
 from configparser import ConfigParser
 from configparser import Error as ConfigParserError
+from pathlib import Path
+from typing import get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from sidecar.postgres.target import Secret, Target, TargetError, Tls
+from sidecar.postgres.target import Secret, Target, TargetError, Tls, TlsMode
 
 DEFAULT_PORT = 5432
 
@@ -48,7 +50,7 @@ _DROPPED = frozenset(
     default_query_exec_mode""".split()
 )
 
-_TLS_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_TLS_MODES: tuple[TlsMode, ...] = get_args(TlsMode)
 _SESSION_ATTRIBUTES = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
 _ENVIRONMENT: dict[str, str] = {
     "PGHOST": "host",
@@ -178,8 +180,7 @@ def _service(name: str, environ: Mapping[str, str]) -> dict[str, str]:
     path = environ.get("PGSERVICEFILE") or f"{environ.get('HOME', '')}/.pg_service.conf"
     parser = ConfigParser(interpolation=None)
     try:
-        with open(path, encoding="utf-8") as file:
-            parser.read_file(file)
+        parser.read_string(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ConfigParserError):
         raise TargetError(f"the service file {path} cannot be read") from None
     if not parser.has_section(name):
@@ -270,7 +271,7 @@ def _tls(parameters: dict[str, str]) -> Tls:
         raise TargetError("the database URL's sslrootcert=system needs sslmode=verify-full")
     password = parameters.get("sslpassword")
     return Tls(
-        mode=mode,
+        mode=next(known for known in _TLS_MODES if known == mode),
         root_certificate=root,
         certificate=parameters.get("sslcert"),
         key=parameters.get("sslkey"),

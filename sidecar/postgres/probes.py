@@ -139,4 +139,3 @@ def _reads_not_run(database: str, failure: Failure) -> Finding:
         " the reads were planned, not run",
         "Raise SIDECAR_STATEMENT_TIMEOUT_S if a view of the contract needs longer for its first row.",
     )
-

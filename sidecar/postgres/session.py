@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import msgspec
+from asyncpg.connect_utils import SessionAttribute
 
 from sidecar.identifiers import quote_identifier, quote_literal
 from sidecar.model import Phase
@@ -111,9 +112,7 @@ def _opening(target: Target, limits: Limits, search_path: tuple[str, ...] | None
     return ";\n".join(["BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED READ ONLY", *lines])
 
 
-async def _connect(
-    target: Target, limits: Limits
-) -> "tuple[asyncpg.Connection[asyncpg.Record], tuple[str, int]]":
+async def _connect(target: Target, limits: Limits) -> "tuple[asyncpg.Connection[asyncpg.Record], tuple[str, int]]":
     passes = ["standby", "any"] if target.session_attributes == "prefer-standby" else [target.session_attributes]
     last: AttemptError | None = None
     for attributes in passes:
@@ -132,7 +131,7 @@ async def _connect(
 async def _connect_host(
     target: Target, limits: Limits, host: str, port: int, attributes: str
 ) -> "asyncpg.Connection[asyncpg.Record]":
-    return await asyncpg.connect(
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
         host=host,
         port=port,
         user=target.user,
@@ -140,8 +139,9 @@ async def _connect_host(
         passfile=target.passfile,
         database=target.database,
         timeout=target.connect_timeout_s or limits.connect_timeout_s,
-        ssl=None if host.startswith("/") else ssl_argument(target.tls),
+        ssl=False if host.startswith("/") else ssl_argument(target.tls),
         statement_cache_size=0,  # through PgBouncer the second use of a cached statement fails with 26000
-        target_session_attrs=attributes,
+        target_session_attrs=SessionAttribute(attributes),
         server_settings={"application_name": APPLICATION_NAME},
     )
+    return connection

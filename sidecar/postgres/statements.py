@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import msgspec
 
 from sidecar.compatibility.matching import SYSTEM_COLUMNS
-from sidecar.compatibility.upserts import target_of
 from sidecar.compatibility.types import unresolved_arguments
+from sidecar.compatibility.upserts import target_of
 from sidecar.compatibility.verdicts import ProbeKind
 from sidecar.identifiers import quote_identifier
 from sidecar.model import Catalog, CatalogRelation, Contract, ContractFunction, ContractRelation, Finding, Use
@@ -141,6 +141,4 @@ def script_of(statement: ProbeStatement, server_major: int, name: str, *, shorte
     if not statement.parameters:
         return f"EXPLAIN (COSTS OFF) {statement.sql}\n"
     nulls = ", ".join(["NULL"] * statement.parameters)
-    return (
-        f"PREPARE {name} AS {statement.sql}\n;EXPLAIN (COSTS OFF) EXECUTE {name}({nulls});DEALLOCATE {name}"
-    )
+    return f"PREPARE {name} AS {statement.sql}\n;EXPLAIN (COSTS OFF) EXECUTE {name}({nulls});DEALLOCATE {name}"

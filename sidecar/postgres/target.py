@@ -1,5 +1,7 @@
 """Where the database is and how to get in: one value, whatever it was spelled as."""
 
+from typing import Literal
+
 import msgspec
 
 
@@ -29,11 +31,13 @@ class Secret:
         return hash(self._value)
 
 
+TlsMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+
+
 class Tls(msgspec.Struct, frozen=True, kw_only=True):
     """How the connection is encrypted and what is verified, in libpq's words ("SSL Support")."""
 
-    mode: str = "prefer"
-    """disable, allow, prefer, require, verify-ca or verify-full."""
+    mode: TlsMode = "prefer"
     root_certificate: str | None = None
     """A file of CA certificates, or ``system`` for the system's own store."""
     certificate: str | None = None

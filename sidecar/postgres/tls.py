@@ -1,11 +1,12 @@
 """Tls → what asyncpg takes for its ``ssl`` argument."""
 
 import ssl
+from typing import Literal
 
 from sidecar.postgres.target import Tls
 
 
-def ssl_argument(tls: Tls) -> ssl.SSLContext | str | bool:
+def ssl_argument(tls: Tls) -> ssl.SSLContext | Literal["allow", "prefer", False]:
     """Return asyncpg's ``ssl`` argument.
 
     ``prefer`` and ``allow`` go as words, for asyncpg does their fallbacks; the others as a context built here, so
@@ -16,7 +17,7 @@ def ssl_argument(tls: Tls) -> ssl.SSLContext | str | bool:
     """
     if tls.mode == "disable":
         return False
-    if tls.mode in ("allow", "prefer"):
+    if tls.mode == "allow" or tls.mode == "prefer":  # noqa: PLR1714 - mypy narrows the word by equality only
         return tls.mode
     if tls.root_certificate in (None, "system"):
         context = ssl.create_default_context() if tls.mode.startswith("verify") else _unverified()
