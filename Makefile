@@ -16,10 +16,10 @@ lint: $(VENV)/ready
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
-	$(RUN) tests/tools/schema.py --check
+	$(RUN) -m tests.tools.schema --check
 
 schema: $(VENV)/ready
-	$(RUN) tests/tools/schema.py
+	$(RUN) -m tests.tools.schema
 
 $(VENV)/ready: requirements-dev.lock
 	$(PYTHON) -m venv $(VENV)

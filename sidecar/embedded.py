@@ -59,10 +59,11 @@ class EmbeddedPostgres:
         assert self._process is not None, "the server is not running"
         return self._process.pid
 
-    def start(self, **settings: str) -> None:
+    def start(self, *, wait: bool = True, **settings: str) -> None:
         """Start the server and wait until it takes connections.
 
         Args:
+            wait: false to return at once, for a server that is not meant to take connections yet.
             settings: server settings for this start, on top of those that make it quick.
 
         Raises:
@@ -88,7 +89,7 @@ class EmbeddedPostgres:
                 **_as(self._user),
             )
         deadline = time.monotonic() + START_WITHIN_S
-        while not self._takes_connections():
+        while wait and not self._takes_connections():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop(signal.SIGQUIT)
                 raise EmbeddedError(f"PostgreSQL did not start: {self._log_tail()}")

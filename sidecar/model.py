@@ -243,7 +243,7 @@ class CatalogRelation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Elsewhere(msgspec.Struct, frozen=True, array_like=True):
-    """A relation of the wanted name outside the place where the contract's name leads."""
+    """A relation or type of the wanted name outside the place where the contract's name leads."""
 
     schema: str
     can_use_schema: bool
@@ -303,6 +303,8 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     """By the contract's name for the relation (``str(Name)``); absent where it leads nowhere."""
     elsewhere: dict[str, tuple[Elsewhere, ...]]
     """For names that lead nowhere: the same name in other schemas."""
+    types_elsewhere: dict[str, tuple[Elsewhere, ...]]
+    """For type and enum names that lead nowhere: types of the same name in other schemas."""
     type_oids: dict[str, int]
     """By ``TypeName.key``; absent where no such type is visible."""
     types: dict[int, CatalogType]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from sidecar.compatibility.codes import ENUM_LABEL_MISSING, ENUM_REPLACED, TYPE_MISSING
+from sidecar.compatibility.matching import hiding_type
 from sidecar.compatibility.relations import BEHIND_OR_REMOVED
 from sidecar.identifiers import display_path, quote_literal
 from sidecar.model import Catalog, Contract, Finding
@@ -14,7 +15,8 @@ def changed_enums(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
         key = str(enum.name)
         live = catalog.enums.get(key)
         if live is None:
-            if enum.name.schema is None or enum.name.schema in catalog.schemas:
+            is_told = enum.name.schema is not None and enum.name.schema not in catalog.schemas
+            if not is_told and hiding_type(key, enum.name.schema, catalog) is None:
                 yield TYPE_MISSING.at(key, f"type {key} does not exist", BEHIND_OR_REMOVED)
             continue
         shown = display_path(live.schema, live.name)

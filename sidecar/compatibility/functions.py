@@ -6,6 +6,7 @@ Whether the argument types fit is left to the server, which plans a call of each
 from collections.abc import Iterator
 
 from sidecar.compatibility.codes import FUNCTION_MISSING, FUNCTION_PRIVILEGE_MISSING, FUNCTION_REPLACED
+from sidecar.compatibility.matching import hiding_function
 from sidecar.compatibility.relations import BEHIND_OR_REMOVED
 from sidecar.identifiers import display_identifier, display_path
 from sidecar.model import Catalog, Contract, ContractFunction, Finding
@@ -14,7 +15,8 @@ from sidecar.model import Catalog, Contract, ContractFunction, Finding
 def changed_functions(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
     """Find functions that are gone, became procedures, or may not be executed."""
     for function in contract.functions:
-        if function.name.schema is None or function.name.schema in catalog.schemas:
+        is_told = function.name.schema is not None and function.name.schema not in catalog.schemas
+        if not is_told and hiding_function(function, catalog) is None:
             yield from _changed(function, catalog)
 
 

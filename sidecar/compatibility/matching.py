@@ -1,9 +1,20 @@
 """Which live object a name of the contract leads to; shared by the rules."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sidecar.identifiers import split_path
-from sidecar.model import Catalog, CatalogColumn, CatalogRelation, Contract, ContractColumn, ContractRelation, Name
+from sidecar.model import (
+    Catalog,
+    CatalogColumn,
+    CatalogRelation,
+    Contract,
+    ContractColumn,
+    ContractFunction,
+    ContractRelation,
+    Elsewhere,
+    Name,
+    TypeName,
+)
 
 SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 """Columns that every table has and no catalog query of ours lists (documentation, "System Columns")."""
@@ -28,6 +39,19 @@ def matched_columns(
             yield column, live_column
 
 
+def types_of(contract: Contract) -> Iterator[TypeName]:
+    """Yield every type that columns and signatures of the contract name, once each."""
+    seen: dict[str, TypeName] = {}
+    for relation in contract.relations:
+        for column in relation.columns:
+            for type_ in column.types:
+                seen.setdefault(type_.key, type_)
+    for function in contract.functions:
+        for type_ in function.arguments or ():
+            seen.setdefault(type_.key, type_)
+    yield from seen.values()
+
+
 def configured_path(catalog: Catalog) -> tuple[str, ...]:
     """Return the schemas of the search_path setting as it is written, those the role may not use included."""
     schemas: list[str] = []
@@ -40,13 +64,34 @@ def configured_path(catalog: Catalog) -> tuple[str, ...]:
     return tuple(schemas)
 
 
-def is_hidden_on_path(name: Name, catalog: Catalog) -> bool:
-    """True if the name would be found, had the role USAGE on the schema: PostgreSQL calls that a missing table."""
-    return hiding_schema(name, catalog) is not None
+def hiding_schema(name: Name, others: Iterable[Elsewhere], catalog: Catalog) -> str | None:
+    """Return the schema that has the object and refuses USAGE to the role, if that is why it is not found.
 
+    PostgreSQL itself calls such an object missing where the name is found through the search path.
 
-def hiding_schema(name: Name, catalog: Catalog) -> str | None:
-    """Return the schema that has the relation and refuses USAGE to the role, if that is why it is not found."""
+    Args:
+        name: the contract's name for the object, which leads nowhere.
+        others: where else objects of that name are.
+        catalog: for the search path.
+    """
     path = configured_path(catalog) if name.schema is None else (name.schema,)
-    hidden = {e.schema for e in catalog.elsewhere.get(str(name), ()) if not e.can_use_schema}
+    hidden = {other.schema for other in others if not other.can_use_schema}
     return next((schema for schema in path if schema in hidden), None)
+
+
+def hiding_relation(name: Name, catalog: Catalog) -> str | None:
+    """Return the schema that hides a relation from the role, if one does."""
+    return hiding_schema(name, catalog.elsewhere.get(str(name), ()), catalog)
+
+
+def hiding_type(key: str, schema: str | None, catalog: Catalog) -> str | None:
+    """Return the schema that hides a type from the role, if one does; ``key`` is the contract's name for it."""
+    return hiding_schema(Name(schema, key), catalog.types_elsewhere.get(key, ()), catalog)
+
+
+def hiding_function(function: ContractFunction, catalog: Catalog) -> str | None:
+    """Return the schema that hides every function of that name from the role, if one does."""
+    candidates = catalog.functions.get(str(function.name), ())
+    if any(candidate.is_visible and candidate.can_use_schema for candidate in candidates):
+        return None
+    return hiding_schema(function.name, (Elsewhere(c.schema, c.can_use_schema) for c in candidates), catalog)

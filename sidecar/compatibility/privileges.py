@@ -7,7 +7,14 @@ from sidecar.compatibility.codes import (
     RELATION_PRIVILEGE_MISSING,
     SCHEMA_PRIVILEGE_MISSING,
 )
-from sidecar.compatibility.matching import hiding_schema, matched_columns, matched_relations
+from sidecar.compatibility.matching import (
+    hiding_function,
+    hiding_relation,
+    hiding_type,
+    matched_columns,
+    matched_relations,
+    types_of,
+)
 from sidecar.identifiers import display_identifier, display_path
 from sidecar.model import Catalog, CatalogColumn, CatalogRelation, Contract, ContractRelation, Finding, Use
 
@@ -15,17 +22,9 @@ from sidecar.model import Catalog, CatalogColumn, CatalogRelation, Contract, Con
 def missing_on_schemas(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
     """Find schemas whose USAGE the role lacks: told once each, with what becomes unreachable."""
     hidden: dict[str, list[str]] = {}
-    for relation in contract.relations:
-        live = catalog.relations.get(str(relation.name))
-        schema = hiding_schema(relation.name, catalog) if live is None else None
-        if live is not None and not live.can_use_schema:
-            schema = live.schema
+    for schema, name in _behind_schemas(contract, catalog):
         if schema is not None:
-            hidden.setdefault(schema, []).append(display_identifier(relation.name.name))
-    for function in contract.functions:
-        for candidate in catalog.functions.get(str(function.name), ()):
-            if candidate.is_visible and not candidate.can_use_schema:
-                hidden.setdefault(candidate.schema, []).append(display_identifier(function.name.name))
+            hidden.setdefault(schema, []).append(name)
     for schema, names in hidden.items():
         shown = display_identifier(schema)
         role = display_identifier(catalog.database.role)
@@ -35,6 +34,25 @@ def missing_on_schemas(contract: Contract, catalog: Catalog) -> Iterator[Finding
             " cannot be reached",
             f"GRANT USAGE ON SCHEMA {shown} TO {role};",
         )
+
+
+def _behind_schemas(contract: Contract, catalog: Catalog) -> Iterator[tuple[str | None, str]]:
+    """Yield what the contract names and a schema without USAGE keeps from the role, with that schema."""
+    for relation in contract.relations:
+        live = catalog.relations.get(str(relation.name))
+        shown = display_identifier(relation.name.name)
+        if live is None:
+            yield hiding_relation(relation.name, catalog), shown
+        elif not live.can_use_schema:
+            yield live.schema, shown
+    for enum in contract.enums:
+        if str(enum.name) not in catalog.enums:
+            yield hiding_type(str(enum.name), enum.name.schema, catalog), display_identifier(enum.name.name)
+    for type_ in types_of(contract):
+        if type_.key not in catalog.type_oids:
+            yield hiding_type(type_.key, type_.schema, catalog), display_identifier(type_.name)
+    for function in contract.functions:
+        yield hiding_function(function, catalog), display_identifier(function.name.name)
 
 
 def missing_on_relations(contract: Contract, catalog: Catalog) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from sidecar.compatibility.codes import RELATION_MISSING, SCHEMA_MISSING
-from sidecar.compatibility.matching import is_hidden_on_path
+from sidecar.compatibility.matching import hiding_relation
 from sidecar.identifiers import display_identifier, display_path
 from sidecar.model import Catalog, Contract, Finding
 
@@ -40,7 +40,7 @@ def missing_relations(contract: Contract, catalog: Catalog) -> Iterator[Finding]
             continue
         if relation.name.schema is not None and relation.name.schema not in catalog.schemas:
             continue  # told once, with the schema
-        if is_hidden_on_path(relation.name, catalog):
+        if hiding_relation(relation.name, catalog) is not None:
             continue  # told as the privilege that it is
         message = f"relation {key} does not exist"
         if relation.name.schema is None:

@@ -29,7 +29,7 @@ from collections.abc import Iterator
 import msgspec
 
 from sidecar.compatibility.codes import COLUMN_TYPE_CHANGED, TYPE_MISSING
-from sidecar.compatibility.matching import matched_columns, matched_relations
+from sidecar.compatibility.matching import hiding_type, matched_columns, matched_relations
 from sidecar.compatibility.relations import BEHIND_OR_REMOVED
 from sidecar.compatibility.type_names import parse_type_name
 from sidecar.identifiers import display_path
@@ -84,6 +84,8 @@ def missing_types(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
     for key, type_ in {t.key: t for t in wanted}.items():
         if key in catalog.type_oids or display_path(type_.schema, type_.name) in enums:
             continue
+        if hiding_type(key, type_.schema, catalog) is not None:
+            continue  # told as the privilege that it is
         yield TYPE_MISSING.at(key, f"type {key} does not exist on the search_path", BEHIND_OR_REMOVED)
 
 

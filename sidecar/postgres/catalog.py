@@ -4,8 +4,9 @@ from importlib.resources import files
 
 import msgspec
 
+from sidecar.compatibility.matching import types_of
 from sidecar.identifiers import display_path
-from sidecar.model import Catalog, Contract, Disposition, Failure, Name, Phase, TypeName
+from sidecar.model import Catalog, Contract, Disposition, Failure, Name, Phase
 from sidecar.postgres.failures import AttemptError
 from sidecar.postgres.session import Session
 
@@ -36,19 +37,13 @@ async def read_catalog(session: Session, contract: Contract) -> Catalog:
 
 def _request(contract: Contract) -> str:
     """Return the query's argument: the names that the contract uses, as its comment lays them out."""
-    types: dict[str, TypeName] = {}
-    for relation in contract.relations:
-        for column in relation.columns:
-            types |= {t.key: t for t in column.types}
-    for function in contract.functions:
-        types |= {t.key: t for t in function.arguments or ()}
     named = (
         [r.name for r in contract.relations] + [e.name for e in contract.enums] + [f.name for f in contract.functions]
     )
     schemas = {name.schema for name in named if name.schema is not None}
     request = {
         "relations": [[*_named(r.name), bool(r.upserts)] for r in contract.relations],
-        "types": [[key, t.schema, t.name, t.is_grammar, t.is_array] for key, t in types.items()],
+        "types": [[t.key, t.schema, t.name, t.is_grammar, t.is_array] for t in types_of(contract)],
         "enums": [_named(e.name) for e in contract.enums],
         "functions": [_named(name) for name in {f.name: None for f in contract.functions}],
         "schemas": sorted(schemas),

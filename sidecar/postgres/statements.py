@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from sidecar.compatibility.matching import SYSTEM_COLUMNS
+from sidecar.compatibility.matching import SYSTEM_COLUMNS, hiding_function
 from sidecar.compatibility.types import unresolved_arguments
 from sidecar.compatibility.upserts import target_of
 from sidecar.compatibility.verdicts import ProbeKind
@@ -41,7 +41,8 @@ def probe_statements(contract: Contract, catalog: Catalog, findings: tuple[Findi
         if live is not None and live.can_use_schema:
             statements += _relation_statements(relation, live, faulty)
     for function in contract.functions:
-        if str(function) not in faulty and not unresolved_arguments(function, catalog):
+        is_hidden = hiding_function(function, catalog) is not None
+        if str(function) not in faulty and not is_hidden and not unresolved_arguments(function, catalog):
             statements += _call(function)
     for query in contract.queries:
         statements.append(

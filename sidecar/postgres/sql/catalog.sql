@@ -182,6 +182,24 @@ SELECT pg_catalog.json_build_object(
             GROUP BY c.key
         ) AS e
     ), '{}'),
+    'types_elsewhere', COALESCE((
+        SELECT pg_catalog.json_object_agg(e.key, e.document)
+        FROM (
+            SELECT w.key, pg_catalog.json_agg(pg_catalog.json_build_array(
+                       n.nspname, pg_catalog.has_schema_privilege(n.oid, 'USAGE')) ORDER BY n.nspname) AS document
+            FROM (
+                SELECT key, name FROM wanted_type WHERE NOT is_grammar
+                UNION
+                SELECT w->>0, (w->>2)::pg_catalog.name
+                FROM pg_catalog.jsonb_array_elements(($1::pg_catalog.jsonb)->'enums') AS r(w)
+            ) AS w
+            JOIN pg_catalog.pg_type AS t ON t.typname = w.name
+            JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
+            WHERE NOT EXISTS (SELECT FROM resolved_type AS r WHERE r.key = w.key)
+              AND NOT EXISTS (SELECT FROM wanted_enum AS r WHERE r.key = w.key)
+            GROUP BY w.key
+        ) AS e
+    ), '{}'),
     'type_oids', COALESCE((
         SELECT pg_catalog.json_object_agg(key, oid::pg_catalog.int8) FROM resolved_type WHERE oid <> 0
     ), '{}'),
