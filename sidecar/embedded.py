@@ -115,7 +115,8 @@ class EmbeddedPostgres:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except OSError:
             return False
-        return len(lines) >= 8 and lines[7].strip() in ("ready", "standby")
+        # A server that was killed leaves its file behind, with its own process id in the first line.
+        return len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].strip() in ("ready", "standby")
 
     def _initialise(self) -> None:
         secret = self.directory / "password"
