@@ -1,5 +1,6 @@
 """The daemon as a process, against real servers: from starting to ready, or to an exit that says why."""
 
+import asyncio
 import json
 import signal
 import socket
@@ -8,12 +9,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from sidecar.embedded import EmbeddedPostgres
 from tests.conftest import PASSWORD, Database, make_database
 from tests.integration.process import command, running
 from tests.integration.schemas import SCHEMA, write_contract
+
 
 def prepare(server: EmbeddedPostgres) -> Database:
     """A database with the realtime schema on a server that is running."""
@@ -209,10 +212,6 @@ def test_held_lock_is_waited_for_and_named(realtime: Database, tmp_path: Path) -
 
 
 def _hold_lock(database: Database, locked: threading.Event, release: threading.Event) -> None:
-    import asyncio
-
-    import asyncpg
-
     async def hold() -> None:
         connection = await asyncpg.connect(database.server.url(database.name))
         async with connection.transaction():
@@ -421,4 +420,3 @@ def test_no_secret_in_anything_written(realtime: Database, tmp_path: Path) -> No
         checked = command("check", environ=environ)
         assert PASSWORD not in checked.stdout + checked.stderr, url
         assert "Traceback" not in checked.stdout + checked.stderr, url
-

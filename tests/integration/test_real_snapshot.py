@@ -1,0 +1,99 @@
+"""A real application's schema, before and after the migration that broke it.
+
+The snapshots are those of simstudioai/sim (Apache-2.0), as Drizzle Kit wrote them; they are not part of this
+repository.
+"""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sidecar.identifiers import quote_identifier, quote_literal
+from sidecar.report import Report
+from tests.conftest import Database
+from tests.integration.test_attempt import checker, found, report_of
+
+SNAPSHOTS = Path(os.environ.get("SIDECAR_TEST_SNAPSHOTS") or Path(__file__).parents[3] / "shared" / "data" / "sim")
+RELATIONS = ("workflow", "workflow_blocks", "workflow_edges", "permissions")
+
+pytestmark = pytest.mark.skipif(
+    not (SNAPSHOTS / "0226_snapshot.json").is_file(), reason="the real snapshots are not on this machine"
+)
+
+
+def snapshot(tag: str) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads((SNAPSHOTS / f"{tag}_snapshot.json").read_text())
+    return value
+
+
+def ddl(document: dict[str, Any], role: str) -> str:
+    """The enums and tables of a snapshot as SQL: columns, types, defaults, NOT NULL, primary and unique keys."""
+    lines = [f"GRANT USAGE ON SCHEMA public TO {role}"]
+    for enum in document["enums"].values():
+        labels = ", ".join(quote_literal(label) for label in enum["values"])
+        lines.append(f"CREATE TYPE {quote_identifier(enum['name'])} AS ENUM ({labels})")
+    for table in document["tables"].values():
+        parts = []
+        for column in table["columns"].values():
+            # vector, and the functions in generated columns, come with extensions that a bare server lacks
+            type_ = "text" if column["type"].startswith(("vector", "tsvector")) else column["type"]
+            default = column.get("default")
+            parts.append(
+                f"{quote_identifier(column['name'])} {type_}"
+                + (" NOT NULL" if column["notNull"] else "")
+                + (
+                    f" DEFAULT {json.dumps(default) if isinstance(default, bool) else default}"
+                    if default is not None
+                    else ""
+                )
+                + (" PRIMARY KEY" if column["primaryKey"] else "")
+            )
+        for word, keys in (("PRIMARY KEY", table["compositePrimaryKeys"]), ("UNIQUE", table["uniqueConstraints"])):
+            parts += [f"{word} ({', '.join(map(quote_identifier, key['columns']))})" for key in keys.values()]
+        name = quote_identifier(table["name"])
+        lines.append(f"CREATE TABLE {name} ({', '.join(parts)})")
+        lines.append(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {role}")
+    return ";\n".join(lines)
+
+
+def contract(document: dict[str, Any]) -> str:
+    """What the realtime server's image uses, compiled against the snapshot."""
+    relations = {}
+    for name in RELATIONS:
+        columns = document["tables"][f"public.{name}"]["columns"].values()
+        relations[name] = {
+            "use": ["select"] if name == "permissions" else ["select", "insert", "update", "delete"],
+            "columns": {column["name"]: column["type"] for column in columns},
+        }
+    labels = document["enums"]["public.permission_type"]["values"]
+    return json.dumps(
+        {
+            "contract": 1,
+            "name": "realtime",
+            "relations": relations,
+            "enums": {"permission_type": labels},
+            "queries": {"authorize": "SELECT id, workspace_id FROM workflow WHERE id = $1 LIMIT 1"},
+        }
+    )
+
+
+@pytest.mark.parametrize("tag", ["0226", "0227"])
+def test_image_fits_the_database_it_was_built_for(database: Database, tag: str) -> None:
+    """Each snapshot's contract fits a database with all of the snapshot's tables."""
+    document = snapshot(tag)
+    database.execute(ddl(document, database.role))
+    assert len(document["tables"]) == database.value("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+    assert () == asyncio.run(report_of(database, contract(document))).findings
+
+
+def test_incident_is_refused_naming_the_column_alone(database: Database) -> None:
+    """The image that knows 0226 against a database at 0227: workflow.color, and nothing else."""
+    database.execute(ddl(snapshot("0227"), database.role))
+    result = asyncio.run(checker(database, contract(snapshot("0226"))).attempt(30.0))
+    assert isinstance(result, Report)
+    assert {("column-missing", "public.workflow.color")} == found(result)
+    assert not result.is_compatible
