@@ -1,9 +1,10 @@
-# Everything here needs CPython 3.11 or newer with venv, and nothing else. README.md says what to do without make.
+# Everything here needs CPython 3.11 or newer with venv; image and manifests say what else. README.md has the way
+# without make.
 PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: demo test lint schema lock clean
+.PHONY: demo test lint schema lock manifests image clean
 
 demo: $(VENV)/ready
 	$(RUN) -m sidecar demo
@@ -18,8 +19,24 @@ lint: $(VENV)/ready
 	$(VENV)/bin/lint-imports
 	$(RUN) -m tests.tools.schema --check
 
+# Writes what is made from the code: config/contract.schema.json.
 schema: $(VENV)/ready
 	$(RUN) -m tests.tools.schema
+
+# Writes both lock files anew; needs uv.
+lock:
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    --quiet --upgrade -o requirements.lock
+	uv pip compile pyproject.toml --extra demo --group dev --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header --quiet -c requirements.lock -o requirements-dev.lock
+
+# Renders and validates k8s/; needs kubectl.
+manifests: $(VENV)/ready
+	VENV=$(VENV) bash tests/manifests/run.sh
+
+# Builds the image and runs it next to a real server; needs root, podman, buildah and mmdebstrap.
+image: $(VENV)/ready
+	PYTHON=$(abspath $(RUN)) bash tests/image/run.sh
 
 $(VENV)/ready: requirements-dev.lock
 	$(PYTHON) -m venv $(VENV)

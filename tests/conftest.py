@@ -100,3 +100,11 @@ def database(server: EmbeddedPostgres) -> Iterator[Database]:
         _execute(server.url(), f"DROP DATABASE {instance.name} WITH (FORCE)"),
     )
     asyncio.run(_execute(server.url(), f"DROP ROLE {instance.role}"))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """With SIDECAR_TEST_NO_SKIPS, a skipped test fails the run: in CI nothing may be missing unnoticed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("SIDECAR_TEST_NO_SKIPS") and reporter is not None and reporter.stats.get("skipped"):
+        reporter.write_line("skipped tests are failures here (SIDECAR_TEST_NO_SKIPS)", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -197,6 +197,7 @@ class _Reader:
 
     def _columns(self, place: str, document: RelationDocument, use: frozenset[Use]) -> Iterator[ContractColumn]:
         seen: set[str] = set()
+        inherited_use = use - {Use.DELETE}
         for key, value in document.columns.items():
             here = f"{place}.columns.{key}"
             if not key or "\x00" in key:
@@ -209,7 +210,7 @@ class _Reader:
             column = value if isinstance(value, ColumnDocument) else ColumnDocument(type=value)
             texts = (column.type,) if isinstance(column.type, str) else column.type or ()
             types = (self._parse(f"{here}.type" if column is value else here, parse_type_name, text) for text in texts)
-            column_use = use - {Use.DELETE}
+            column_use = inherited_use
             if column.use is not None:
                 column_use = frozenset(Use(text) for text in column.use)
                 for extra in sorted(column_use - use):
