@@ -1,5 +1,6 @@
 """structlog set-up, and the lines that the daemon logs: one an attempt, one a transition."""
 
+import contextlib
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -50,7 +51,7 @@ def configure(values: Values, stream: TextIO | None = None) -> Logger:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[values.log_level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=lambda *_: _Lines(stream),
         cache_logger_on_first_use=False,
     )
     logger = structlog.get_logger()
@@ -61,6 +62,23 @@ def configure(values: Values, stream: TextIO | None = None) -> Logger:
 def _in_reading_order(logger: Logger, method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """Put time, level and event first: people read these lines too."""
     return {key: event[key] for key in ("timestamp", "level", "event")} | dict(event)
+
+
+class _Lines:
+    """Writes lines, and goes on without them where the stream is closed or its disk full.
+
+    A reader of logs that went away is no reason for a pod to lose its readiness.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, message: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(message + "\n")
+            self._stream.flush()
+
+    debug = info = warning = error = critical = msg
 
 
 class _Bridge(logging.Handler):

@@ -77,9 +77,10 @@ def _ignore(event: Event) -> None:
 
 
 def _print_attempt(event: Event) -> None:
-    if isinstance(event, AttemptEnded) and event.failure is not None:
+    if isinstance(event, AttemptEnded):
+        result = "verdict" if event.failure is None else str(event.failure)
         wait = "" if event.retry_in_s is None else f"; next in {event.retry_in_s:.1f} s"
-        print(f"attempt {event.number}: {event.failure}{wait}", file=sys.stderr, flush=True)
+        print(f"attempt {event.number}: {event.duration_s:.3f} s, {result}{wait}", file=sys.stderr, flush=True)
 
 
 def _print(conclusion: Conclusion, output: str) -> None:

@@ -29,14 +29,15 @@ class Answer:
 class Sidecar:
     """A running ``sidecar serve``."""
 
-    def __init__(self, process: "subprocess.Popen[str]", termination_log: Path) -> None:
+    def __init__(self, process: "subprocess.Popen[str]", termination_log: Path, *, read: bool = True) -> None:
         self.process = process
         self.termination_log = termination_log
         self.lines: list[dict[str, Any]] = []
         self.output: list[str] = []
         self._news = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        if read:
+            self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -70,6 +71,14 @@ class Sidecar:
         self._reader.join(WITHIN_S)
         return code
 
+    def close(self) -> None:
+        """Read what is left and let go of the pipes of a process that has ended."""
+        if self._reader.is_alive():
+            self._reader.join(WITHIN_S)
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
@@ -95,11 +104,17 @@ class Sidecar:
 
 
 @contextlib.contextmanager
-def running(tmp_path: Path, environ: Mapping[str, str]) -> Iterator[Sidecar]:
+def running(
+    tmp_path: Path,
+    environ: Mapping[str, str],
+    program: tuple[str, ...] = ("-m", "sidecar", "serve"),
+    *,
+    read: bool = True,
+) -> Iterator[Sidecar]:
     """Run the daemon on free ports; kill it afterwards if it still runs."""
     termination_log = tmp_path / "termination-log"
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-X", "dev", "-m", "sidecar", "serve"],
+        [sys.executable, "-W", "error", "-X", "dev", *program],
         env=_clean_environ()
         | {
             "SIDECAR_LISTEN": ":0",
@@ -113,11 +128,13 @@ def running(tmp_path: Path, environ: Mapping[str, str]) -> Iterator[Sidecar]:
         stdout=subprocess.PIPE,
         text=True,
     )
+    sidecar = Sidecar(process, termination_log, read=read)
     try:
-        yield Sidecar(process, termination_log)
+        yield sidecar
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
+        sidecar.close()
 
 
 def command(*arguments: str, environ: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":

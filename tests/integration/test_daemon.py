@@ -14,7 +14,7 @@ import pytest
 
 from sidecar.embedded import EmbeddedPostgres
 from tests.conftest import PASSWORD, Database, make_database
-from tests.integration.process import command, running
+from tests.integration.process import Answer, command, running
 from tests.integration.schemas import SCHEMA, write_contract
 
 
@@ -420,3 +420,64 @@ def test_no_secret_in_anything_written(realtime: Database, tmp_path: Path) -> No
         checked = command("check", environ=environ)
         assert PASSWORD not in checked.stdout + checked.stderr, url
         assert "Traceback" not in checked.stdout + checked.stderr, url
+
+
+def test_one_check_at_a_time_and_none_during_the_preflight(realtime: Database, tmp_path: Path) -> None:
+    """POST /check is refused while an attempt is under way, in words."""
+    release, locked = threading.Event(), threading.Event()
+    environ = environ_for(realtime.url, write_contract(tmp_path), SIDECAR_LOCK_TIMEOUT_S="5")
+    with running(tmp_path, environ) as sidecar:
+        sidecar.wait_for("ready")
+        holder = threading.Thread(target=_hold_lock, args=(realtime, locked, release))
+        holder.start()
+        assert locked.wait(20)
+        answers: list[Answer] = []
+        first = threading.Thread(target=lambda: answers.append(sidecar.ask("/check", method="POST", listener="admin")))
+        first.start()
+        deadline = time.monotonic() + 20
+        second = sidecar.ask("/check", method="POST", listener="admin")
+        while second.status != 409 and time.monotonic() < deadline:
+            second = sidecar.ask("/check", method="POST", listener="admin")
+        assert (409, "another check is under way\n") == (second.status, second.body)
+        release.set()
+        first.join()
+        holder.join()
+        assert 200 == answers[0].status
+        assert 200 == sidecar.ask("/ready").status
+    with running(tmp_path, environ_for("postgresql://app@127.0.0.1:1/app", write_contract(tmp_path))) as sidecar:
+        sidecar.wait_for("attempt failed")
+        refused = sidecar.ask("/check", method="POST", listener="admin")
+        assert (409, "the preflight is under way; see /status\n") == (refused.status, refused.body)
+
+
+def test_bug_exits_1_without_a_traceback(realtime: Database, tmp_path: Path) -> None:
+    """An error that nobody expected is told with its place, and its text, which could hold anything, is not."""
+    script = (
+        "import sys, sidecar.attempt\n"
+        "def broken(*_):\n    raise RuntimeError('canary-in-a-bug')\n"
+        "sidecar.attempt.compare = broken\n"
+        "from sidecar.cli import main\nsys.exit(main(['serve']))"
+    )
+    environ = environ_for(realtime.url, write_contract(tmp_path))
+    with running(tmp_path, environ, ("-c", script)) as sidecar:
+        assert 1 == sidecar.wait()
+    assert "bug: RuntimeError in __main__:3; please report it" == sidecar.lines[-1]["reason"]
+    assert sidecar.termination_log.read_text().startswith("bug: RuntimeError")
+    assert "canary-in-a-bug" not in sidecar.everything_written()
+    assert "Traceback" not in sidecar.everything_written()
+
+
+def test_closed_log_changes_nothing(realtime: Database, tmp_path: Path) -> None:
+    """Nobody reads the log any more: the daemon becomes ready, stays so and ends with 0 all the same."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    environ = environ_for(realtime.url, write_contract(tmp_path), SIDECAR_LISTEN=f"127.0.0.1:{port}")
+    with running(tmp_path, environ, read=False) as sidecar:
+        assert sidecar.process.stderr is not None
+        sidecar.process.stderr.close()
+        deadline = time.monotonic() + 20
+        while command("probe", "--listen", f":{port}").returncode != 0:
+            assert time.monotonic() < deadline
+        sidecar.signal(signal.SIGTERM)
+        assert 0 == sidecar.process.wait(20)
