@@ -1,0 +1,272 @@
+from collections.abc import Callable, Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.backoff import Backoff
+from sidecar.model import Disposition, Failure
+from sidecar.preflight import PATIENCE, Policy, preflight
+from sidecar.readiness import AttemptEnded, AttemptStarted, Concluded, Event
+from sidecar.report import Conclusion, Outcome, Report
+from tests.unit import builders
+
+Result = Report | Failure
+RETRY = builders.failure(Disposition.RETRY)
+COMPATIBLE = builders.report()
+INCOMPATIBLE = builders.report(builders.finding())
+
+
+class World:
+    """A fake clock, a fake sleep and a scripted database; everything that happens is noted."""
+
+    def __init__(
+        self,
+        results: Iterable[Result],
+        *,
+        took_s: float = 0.1,
+        jitter: float = 0.5,
+        overslept_s: float = 0.0,
+        wall_clock: Callable[[], float] = lambda: 1_700_000_000.0,
+    ) -> None:
+        self.now = 1000.0
+        self.sleeps: list[float] = []
+        self.budgets: list[float] = []
+        self.timeouts: list[int] = []
+        self.events: list[Event] = []
+        self._results = list(results)
+        self._took_s = took_s
+        self._jitter = jitter
+        self._overslept_s = overslept_s
+        self._wall_clock = wall_clock
+
+    async def attempt(self, budget_s: float, timeouts: int) -> Result:
+        self.budgets.append(budget_s)
+        self.timeouts.append(timeouts)
+        self.now += min(self._took_s, budget_s)
+        return self._results.pop(0) if len(self._results) > 1 else self._results[0]
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.now += seconds + self._overslept_s
+
+    async def run(self, policy: Policy) -> Conclusion:
+        return await preflight(
+            self.attempt,
+            policy,
+            clock=lambda: self.now,
+            wall_clock=self._wall_clock,
+            sleep=self.sleep,
+            jitter=lambda: self._jitter,
+            notify=self.events.append,
+        )
+
+    @property
+    def elapsed_s(self) -> float:
+        return self.now - 1000.0
+
+
+async def test_a_verdict_at_once_needs_one_attempt() -> None:
+    """A fitting schema is told after a single attempt and no wait."""
+    world = World([COMPATIBLE])
+    conclusion = await world.run(Policy())
+    assert (Outcome.COMPATIBLE, 1, COMPATIBLE) == (conclusion.outcome, conclusion.attempts, conclusion.report)
+    assert [] == world.sleeps
+
+
+async def test_a_mismatch_is_never_tried_again() -> None:
+    """A schema that does not fit fails fast: one attempt, no wait."""
+    world = World([INCOMPATIBLE, COMPATIBLE])
+    conclusion = await world.run(Policy())
+    assert (Outcome.INCOMPATIBLE, 1, INCOMPATIBLE) == (conclusion.outcome, conclusion.attempts, conclusion.report)
+    assert [] == world.sleeps
+
+
+async def test_strict_makes_a_warning_a_mismatch() -> None:
+    """In a strict report a warning gates."""
+    assert (
+        Outcome.INCOMPATIBLE is (await World([builders.report(builders.warning(), strict=True)]).run(Policy())).outcome
+    )
+    assert Outcome.COMPATIBLE is (await World([builders.report(builders.warning())]).run(Policy())).outcome
+
+
+@pytest.mark.parametrize("failures", [1, 2, 5, 12])
+async def test_a_database_that_comes_back_is_found(failures: int) -> None:
+    """After any number of failures before the deadline, a verdict counts as if it had come at once."""
+    world = World([RETRY] * failures + [COMPATIBLE])
+    conclusion = await world.run(Policy(deadline_s=1000.0))
+    assert (Outcome.COMPATIBLE, failures + 1) == (conclusion.outcome, conclusion.attempts)
+    assert failures == len(world.sleeps)
+    assert conclusion.failure is None
+
+
+async def test_a_mismatch_after_failures_is_a_mismatch() -> None:
+    """Failures before it do not soften a verdict."""
+    assert Outcome.INCOMPATIBLE is (await World([RETRY, RETRY, INCOMPATIBLE]).run(Policy())).outcome
+
+
+async def test_waits_grow_up_to_the_bound() -> None:
+    """Waits double from one attempt to the next until they reach the maximum."""
+    world = World([RETRY], jitter=0.0)
+    await world.run(Policy(deadline_s=60.0, backoff=Backoff(base_s=0.5, max_s=10.0)))
+    assert [0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0] == world.sleeps[:7]
+
+
+async def test_waits_are_jittered() -> None:
+    """Two sidecars with different luck wait differently long."""
+    one, two = World([RETRY], jitter=0.1), World([RETRY], jitter=0.9)
+    await one.run(Policy())
+    await two.run(Policy())
+    assert all(a < b for a, b in zip(one.sleeps, two.sleeps, strict=False))
+
+
+async def test_there_is_no_wait_after_the_last_attempt_before_the_deadline() -> None:
+    """When no time is left for a wait and an attempt, the end is told at once."""
+    world = World([RETRY], took_s=1.0)
+    conclusion = await world.run(Policy(deadline_s=20.0))
+    assert (Outcome.NO_VERDICT, RETRY) == (conclusion.outcome, conclusion.failure)
+    assert len(world.sleeps) == conclusion.attempts - 1
+    assert conclusion.elapsed_s == pytest.approx(world.elapsed_s)
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 7])
+async def test_there_is_no_wait_after_max_attempts(attempts: int) -> None:
+    """The bound on attempts ends the preflight right after the last of them."""
+    world = World([RETRY])
+    conclusion = await world.run(Policy(deadline_s=10_000.0, max_attempts=attempts))
+    assert (Outcome.NO_VERDICT, attempts) == (conclusion.outcome, conclusion.attempts)
+    assert attempts - 1 == len(world.sleeps)
+
+
+@pytest.mark.parametrize(
+    ("disposition", "attempts", "outcome"),
+    [
+        (Disposition.REFUSED, 3, Outcome.REFUSED),
+        (Disposition.MISCONFIGURED, 3, Outcome.MISCONFIGURED),
+        (Disposition.UNDETERMINED, 5, Outcome.NO_VERDICT),
+    ],
+)
+async def test_patience_ends_without_a_wait(disposition: Disposition, attempts: int, outcome: Outcome) -> None:
+    """What does not heal by waiting is given a few attempts, and then told without a further wait."""
+    world = World([builders.failure(disposition)])
+    conclusion = await world.run(Policy(deadline_s=10_000.0))
+    assert (outcome, attempts) == (conclusion.outcome, conclusion.attempts)
+    assert attempts - 1 == len(world.sleeps)
+
+
+async def test_patience_counts_failures_in_a_row() -> None:
+    """A refusal with an outage in between starts its count again: a secret may be being rotated."""
+    refused = builders.failure(Disposition.REFUSED)
+    world = World([refused, refused, RETRY, refused, refused, COMPATIBLE])
+    assert Outcome.COMPATIBLE is (await world.run(Policy())).outcome
+
+
+async def test_an_outage_is_tried_until_the_deadline() -> None:
+    """A database that is away has the whole deadline to come back."""
+    world = World([RETRY])
+    conclusion = await world.run(Policy(deadline_s=600.0))
+    assert conclusion.attempts > 50
+    assert 585.0 < world.elapsed_s <= 600.0
+
+
+async def test_an_attempts_bound_never_goes_beyond_the_deadline() -> None:
+    """Each attempt is told how long it may take: its own bound or what is left, whichever is less."""
+    world = World([RETRY], took_s=30.0)
+    await world.run(Policy(deadline_s=100.0, attempt_timeout_s=60.0))
+    assert 60.0 == world.budgets[0]
+    assert world.budgets[-1] < 60.0
+    assert world.elapsed_s <= 100.0
+
+
+async def test_statement_timeouts_are_counted_and_passed_on() -> None:
+    """An attempt learns how many before it ran into the statement timeout, other failures not counted."""
+    timeout = builders.failure(sqlstate="57014")
+    world = World([timeout, RETRY, timeout, builders.failure(sqlstate="55P03"), COMPATIBLE])
+    await world.run(Policy())
+    assert [0, 1, 1, 2, 2] == world.timeouts
+
+
+async def test_jumps_of_the_wall_clock_change_nothing() -> None:
+    """The deadline is measured by the monotonic clock: a corrected system time neither ends nor prolongs it."""
+    jumps = iter([0.0, 1e9, -1e9, 5e9] * 1000)
+    jumping, steady = World([RETRY], wall_clock=lambda: next(jumps)), World([RETRY])
+    assert await steady.run(Policy()) == await jumping.run(Policy())
+    assert steady.sleeps == jumping.sleeps
+
+
+async def test_everything_is_told_in_order() -> None:
+    """Each attempt's begin and end is told with its number, the conclusion once and last."""
+    world = World([RETRY, RETRY, COMPATIBLE], jitter=0.0)
+    conclusion = await world.run(Policy())
+    kinds = [(type(event), getattr(event, "number", None)) for event in world.events]
+    assert [
+        *((kind, number) for number in (1, 2, 3) for kind in (AttemptStarted, AttemptEnded)),
+        (Concluded, None),
+    ] == kinds
+    ended = [event for event in world.events if isinstance(event, AttemptEnded)]
+    assert [0.25, 0.5, None] == [event.retry_in_s for event in ended]
+    assert [RETRY, RETRY, None] == [event.failure for event in ended]
+    assert [pytest.approx(0.1)] * 3 == [event.duration_s for event in ended]
+    last = world.events[-1]
+    assert isinstance(last, Concluded)
+    assert conclusion is last.conclusion
+
+
+async def test_the_last_failed_attempt_announces_no_wait() -> None:
+    """Where no attempt follows, none is announced."""
+    world = World([RETRY])
+    await world.run(Policy(max_attempts=2))
+    ended = [event for event in world.events if isinstance(event, AttemptEnded)]
+    assert [False, True] == [event.retry_in_s is None for event in ended]
+
+
+async def test_a_wait_that_took_too_long_leaves_no_negative_bound() -> None:
+    """A machine that slept through the deadline does not hand an attempt less than no time."""
+    world = World([RETRY], overslept_s=500.0)
+    conclusion = await world.run(Policy(deadline_s=100.0))
+    assert Outcome.NO_VERDICT is conclusion.outcome
+    assert all(budget_s > 0 for budget_s in world.budgets)
+
+
+@pytest.mark.parametrize("disposition", Disposition)
+def test_every_disposition_has_its_patience(disposition: Disposition) -> None:
+    """No kind of failure is without a rule."""
+    assert disposition in PATIENCE
+
+
+@given(
+    results=st.lists(
+        st.sampled_from([*(builders.failure(d) for d in Disposition), COMPATIBLE, INCOMPATIBLE]), min_size=1
+    ),
+    deadline_s=st.floats(0.1, 1000),
+    max_attempts=st.integers(1, 30) | st.none(),
+    took_s=st.floats(0.01, 50),
+    base_s=st.floats(0.05, 10),
+    max_s=st.floats(0.05, 60),
+    jitter=st.floats(0, 1, exclude_max=True),
+)
+async def test_the_bounds_hold_for_any_course_of_events(
+    *,
+    results: list[Result],
+    deadline_s: float,
+    max_attempts: int | None,
+    took_s: float,
+    base_s: float,
+    max_s: float,
+    jitter: float,
+) -> None:
+    """Whatever happens: the deadline and the number of attempts hold, and no wait follows the last attempt."""
+    world = World(results, took_s=took_s, jitter=jitter)
+    policy = Policy(
+        deadline_s=deadline_s,
+        max_attempts=max_attempts,
+        attempt_timeout_s=20.0,
+        backoff=Backoff(base_s=base_s, max_s=max_s),
+    )
+    conclusion = await world.run(policy)
+    assert world.elapsed_s <= deadline_s + 1e-6
+    assert conclusion.attempts <= (max_attempts or conclusion.attempts)
+    assert conclusion.attempts - 1 == len(world.sleeps)
+    assert all(0 < budget_s <= 20.0 for budget_s in world.budgets)
+    assert (conclusion.report is None) != (conclusion.failure is None)
+    assert isinstance(world.events[-1], Concluded)
