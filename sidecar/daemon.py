@@ -47,14 +47,14 @@ async def serve(settings: Settings, environ: Mapping[str, str], logger: logs.Log
         except ListenError as error:
             daemon.misconfigured((str(error),))
             code = ExitCode.MISCONFIGURED
-    last_words(settings.values, logger, code, daemon.state.conclusion, daemon.state.line)
+    last_words(settings.values, logger, code, daemon.state.conclusion, daemon.last_line(code))
     return code
 
 
 def last_words(values: Values, logger: logs.Logger, code: ExitCode, conclusion: Conclusion | None, line: str) -> None:
     """Leave the termination message of a failed run, and log the last line."""
     if code is not ExitCode.OK and values.termination_log != "off":
-        message = f"{line}\nexit code {int(code)}\n".encode()
+        message = f"{line}\nexit code {int(code)}\n".encode(errors="replace")
         if conclusion is not None and conclusion.exit_code is code:
             message = termination_message(conclusion)
         create = values.termination_log != DEFAULT_TERMINATION_LOG
@@ -129,6 +129,13 @@ class _Daemon:
         self._apply(DrainStarted(at=time.time(), signal=received.name))
         await self._drain()
         return ExitCode.OK
+
+    def last_line(self, code: ExitCode) -> str:
+        """Return the one line that says why the process ends."""
+        if code not in (ExitCode.TERMINATED, ExitCode.INTERRUPTED):
+            return self.state.line
+        failure = self.state.last_failure
+        return "interrupted before a verdict" + (f": {failure}" if failure else "")
 
     def misconfigured(self, problems: tuple[str, ...]) -> None:
         """Conclude before any attempt."""

@@ -146,7 +146,9 @@ def log_exit(logger: Logger, code: ExitCode, conclusion: Conclusion | None, reas
         fields |= _context(report) | _findings(report.findings)
     if conclusion and conclusion.problems:
         fields["problems"] = list(conclusion.problems)
-    (logger.info if code is ExitCode.OK else logger.error)(EXITED, **fields)
+    # A pod that is told to stop while it waits for its database is nobody's error.
+    levels = {ExitCode.OK: logger.info, ExitCode.TERMINATED: logger.warning, ExitCode.INTERRUPTED: logger.warning}
+    levels.get(code, logger.error)(EXITED, **fields)
 
 
 def _context(report: Report) -> dict[str, Any]:

@@ -62,7 +62,9 @@ class TypeName(msgspec.Struct, frozen=True, kw_only=True):
 
     def render(self, *, with_modifiers: bool) -> str:
         """Return SQL text for the type, with or without the modifiers."""
-        text = self.name if self.is_grammar else display_path(self.schema, self.name)
+        # json became a key word in PostgreSQL 16, and as the name of a type it needs quotes nowhere.
+        is_bare = self.is_grammar or (self.schema is None and self.name == "json")
+        text = self.name if is_bare else display_path(self.schema, self.name)
         if with_modifiers and self.modifiers:
             first, *rest = self.modifiers
             if self.is_grammar and first[:1].isalpha():  # interval day to second(3)
@@ -303,7 +305,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     """By the contract's name for the relation (``str(Name)``); absent where it leads nowhere."""
     elsewhere: dict[str, tuple[Elsewhere, ...]]
     """For names that lead nowhere: the same name in other schemas."""
-    types_elsewhere: dict[str, tuple[Elsewhere, ...]]
+    types_elsewhere: dict[str, tuple[Elsewhere, ...]] = {}
     """For type and enum names that lead nowhere: types of the same name in other schemas."""
     type_oids: dict[str, int]
     """By ``TypeName.key``; absent where no such type is visible."""

@@ -29,6 +29,8 @@ _OUTCOMES: dict[Disposition, Outcome] = {
     Disposition.UNDETERMINED: Outcome.NO_VERDICT,
 }
 _STATEMENT_TIMEOUT = "57014"
+SHORTEST_ATTEMPT_S = 0.05
+"""Less than this before the deadline, an attempt could only time out, and hide what really was wrong."""
 
 Attempt = Callable[[float, int], Awaitable[Report | Failure]]
 """(outer bound in seconds, statement timeouts so far) → verdict, or why there is none."""
@@ -69,33 +71,44 @@ async def preflight(
     started = clock()
     number = timeouts = in_a_row = 0
     previous: Disposition | None = None
+
+    def conclude(outcome: Outcome, report: Report | None, failure: Failure | None) -> Conclusion:
+        conclusion = Conclusion(
+            outcome=outcome, attempts=number, elapsed_s=clock() - started, report=report, failure=failure
+        )
+        notify(Concluded(at=wall_clock(), conclusion=conclusion))
+        return conclusion
+
     while True:
         number += 1
         notify(AttemptStarted(at=wall_clock(), number=number))
         began = clock()
         remaining_s = policy.deadline_s - (began - started)
         result = await attempt(min(policy.attempt_timeout_s, remaining_s), timeouts)
-        now = clock()
-        duration_s, elapsed_s = now - began, now - started
+        duration_s = clock() - began
         if isinstance(result, Report):
-            outcome = Outcome.COMPATIBLE if result.is_compatible else Outcome.INCOMPATIBLE
-            conclusion = Conclusion(outcome=outcome, attempts=number, elapsed_s=elapsed_s, report=result)
             notify(AttemptEnded(at=wall_clock(), number=number, duration_s=duration_s, report=result))
-            notify(Concluded(at=wall_clock(), conclusion=conclusion))
-            return conclusion
+            return conclude(Outcome.COMPATIBLE if result.is_compatible else Outcome.INCOMPATIBLE, result, None)
         timeouts += result.sqlstate == _STATEMENT_TIMEOUT
         in_a_row = in_a_row + 1 if result.disposition is previous else 1
         previous = result.disposition
         wait_s = policy.backoff.delay_s(number, jitter())
-        if _is_last(policy, number, in_a_row, result.disposition) or elapsed_s + wait_s >= policy.deadline_s:
-            conclusion = Conclusion(
-                outcome=_OUTCOMES[result.disposition], attempts=number, elapsed_s=elapsed_s, failure=result
+        is_late = clock() - started + wait_s + SHORTEST_ATTEMPT_S > policy.deadline_s
+        is_last = is_late or _is_last(policy, number, in_a_row, result.disposition)
+        notify(
+            AttemptEnded(
+                at=wall_clock(),
+                number=number,
+                duration_s=duration_s,
+                failure=result,
+                retry_in_s=None if is_last else wait_s,
             )
-            notify(AttemptEnded(at=wall_clock(), number=number, duration_s=duration_s, failure=result))
-            notify(Concluded(at=wall_clock(), conclusion=conclusion))
-            return conclusion
-        notify(AttemptEnded(at=wall_clock(), number=number, duration_s=duration_s, failure=result, retry_in_s=wait_s))
+        )
+        if is_last:
+            return conclude(_OUTCOMES[result.disposition], None, result)
         await sleep(wait_s)
+        if clock() - started + SHORTEST_ATTEMPT_S > policy.deadline_s:  # a machine that was suspended, or overloaded
+            return conclude(_OUTCOMES[result.disposition], None, result)
 
 
 def _is_last(policy: Policy, number: int, in_a_row: int, disposition: Disposition) -> bool:

@@ -180,7 +180,7 @@ def finding_lines(finding: Finding) -> list[str]:
 def termination_message(conclusion: Conclusion) -> bytes:
     """Return what to leave for ``kubectl describe pod``: at most 4,096 bytes, the verdict and first finding first."""
     text = f"{to_text(conclusion)}exit code {int(conclusion.exit_code)}\n"
-    data = text.encode()
+    data = text.encode(errors="replace")
     if len(data) <= TERMINATION_MESSAGE_BYTES:
         return data
     tail = f"\n… cut here; the container's log has all of it\nexit code {int(conclusion.exit_code)}\n".encode()

@@ -18,6 +18,9 @@ PREFIX = "SIDECAR_"
 DEFAULT_TERMINATION_LOG = "/dev/termination-log"
 """Where Kubernetes mounts the file for a container's last words (Container, ``terminationMessagePath``)."""
 
+# What Kubernetes puts into every container of a namespace that has a Service called sidecar or sidecar-something
+# (Service, "Environment variables").
+_SERVICE_LINK = re.compile(r"SIDECAR(_\w+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
 _DAY_S = 86_400.0
 _Seconds = Annotated[float, Meta(gt=0, le=_DAY_S)]
 
@@ -221,8 +224,7 @@ def _is_loopback(host: str | None) -> bool:
 def _ignored(environ: Mapping[str, str]) -> Iterator[str]:
     known = {field.variable for field in fields()} | {f"{v}{suffix}" for v in VARIABLES for suffix in ("", "_FILE")}
     for name in sorted(environ):
-        # Kubernetes gives every container SIDECAR_SERVICE_HOST and the like where a Service is called "sidecar".
-        if not name.startswith(PREFIX) or name in known or re.match(r"SIDECAR_(SERVICE_|PORT(_|\Z)|TEST_)", name):
+        if not name.startswith(PREFIX) or name in known or _SERVICE_LINK.fullmatch(name):
             continue
         near = difflib.get_close_matches(name, known, n=1)
         yield f"{name}{f' (did you mean {near[0]}?)' if near else ''}"

@@ -7,9 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
+import hypothesis
 import pytest
 
 from sidecar.embedded import EmbeddedPostgres, embedded_postgres
+
+# On a machine of the project's own, every run looks at the same examples; elsewhere each run looks for new ones.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("new", deadline=None)
+hypothesis.settings.load_profile("same" if os.environ.get("CI") else "new")
 
 PASSWORD = "canary-S3cr3t"
 _numbers = itertools.count(1)

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="sidecar-demo-") as directory, embedded_postgres() as server:
             return _story(Path(directory), server)
-    except EmbeddedError as error:
+    except (EmbeddedError, OSError) as error:  # OSError: no directory to write to, as in a read-only container
         print(f"demo: {error}", file=sys.stderr)
         return int(ExitCode.MISCONFIGURED)
     except KeyboardInterrupt:

@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Ask, print the one line that came back, and return 0 for 200, else 1; 2 for an unusable address."""
     listen = arguments.listen or os.environ.get("SIDECAR_LISTEN") or ":9632"
     host, _, port = listen.rpartition(":")
-    if not port.isdigit() or not 0 < int(port) < 65536:
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
         print(f"probe: {listen!r} is not an address, such as :9632", file=sys.stderr)
         return 2
     hosts = [host.strip("[]")] if host.strip("[]") not in ("", "0.0.0.0", "::") else ["127.0.0.1", "::1"]  # noqa: S104

@@ -1,8 +1,8 @@
 """Which live object a name of the contract leads to; shared by the rules."""
 
+import re
 from collections.abc import Iterable, Iterator
 
-from sidecar.identifiers import split_path
 from sidecar.model import (
     Catalog,
     CatalogColumn,
@@ -54,14 +54,11 @@ def types_of(contract: Contract) -> Iterator[TypeName]:
 
 def configured_path(catalog: Catalog) -> tuple[str, ...]:
     """Return the schemas of the search_path setting as it is written, those the role may not use included."""
-    schemas: list[str] = []
-    for part in catalog.database.search_path.split(","):
-        text = part.strip()
-        if not text:
-            continue
-        schema = split_path(text)[0] if text.startswith('"') else text.lower()
-        schemas.append(catalog.database.role if schema == "$user" else schema)
-    return tuple(schemas)
+    names = [
+        quoted.replace('""', '"') if quoted else plain.strip().lower()
+        for quoted, plain in re.findall(r'"((?:[^"]|"")+)"|([^\s,"][^,"]*)', catalog.database.search_path)
+    ]
+    return tuple(catalog.database.role if name == "$user" else name for name in names)
 
 
 def hiding_schema(name: Name, others: Iterable[Elsewhere], catalog: Catalog) -> str | None:

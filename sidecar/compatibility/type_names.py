@@ -52,7 +52,6 @@ _CATALOG_NAMES: dict[str, str] = {
     "int8": "bigint",
     "float4": "real",
     "float8": "double precision",
-    "bpchar": "character",
     "varbit": "bit varying",
     "timetz": "time with time zone",
     "timestamptz": "timestamp with time zone",
@@ -64,6 +63,9 @@ _CATALOG_NAMES: dict[str, str] = {
     "bigserial": "bigint",
     "serial8": "bigint",
 }
+
+_SAME_NAMES = frozenset(("bool", "interval", "numeric", "time", "timestamp", "varchar"))
+"""Names in pg_type that mean the same as words of the grammar; pg_catalog.char and .bit do not."""
 
 _WORD = r"""(?:"(?:[^"]|"")+"|[A-Za-z_\u0080-\U0010ffff][\w$]*)"""
 _TYPE = re.compile(
@@ -97,7 +99,7 @@ def parse_type_name(text: str) -> TypeName:
     found = re.findall(rf"{_WORD}|\.", match["words"] + (match["tail"] or ""))
     has_dot = "." in found
     words: _Words = [
-        (word[1:-1].replace('""', '"'), True) if word.startswith('"') else (word.lower(), False)
+        (word[1:-1].replace('""', '"'), True) if word.startswith('"') else (_folded(word), False)
         for word in found
         if word != "."
     ]
@@ -115,11 +117,16 @@ def parse_type_name(text: str) -> TypeName:
     return name
 
 
+def _folded(word: str) -> str:
+    """Fold as the server does in a multi-byte encoding: ASCII letters alone."""
+    return "".join(c.lower() if c.isascii() else c for c in word)
+
+
 def _qualified(text: str, words: _Words, modifiers: tuple[str, ...], is_array: bool) -> TypeName:
     if len(words) != 2:
         raise ValueError(f"{text!r} is not a type name: expected schema.name")
     schema, name = (truncate_identifier(word) for word, _ in words)
-    if schema == "pg_catalog" and name in _CATALOG_NAMES:
+    if schema == "pg_catalog" and (name in _CATALOG_NAMES or name in _SAME_NAMES):
         return _unqualified(text, [(name, False)], modifiers, is_array)
     return TypeName(schema=schema, name=name, modifiers=modifiers, is_array=is_array)
 
@@ -127,6 +134,8 @@ def _qualified(text: str, words: _Words, modifiers: tuple[str, ...], is_array: b
 def _unqualified(text: str, words: _Words, modifiers: tuple[str, ...], is_array: bool) -> TypeName:
     if not any(quoted for _, quoted in words):
         spelled = " ".join(word for word, _ in words)
+        if spelled == "bpchar" and modifiers:  # without a length it has no name in SQL's grammar
+            return TypeName(name="character", is_grammar=True, modifiers=modifiers, is_array=is_array)
         if spelled in _CATALOG_NAMES and len(words) == 1:
             return TypeName(name=_CATALOG_NAMES[spelled], is_grammar=True, modifiers=modifiers, is_array=is_array)
         if spelled == "float" and modifiers:

@@ -76,7 +76,7 @@ class _Side(msgspec.Struct, frozen=True):
 def missing_types(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
     """Find types that columns and function signatures of the contract name and the role's statements do not see."""
     wanted = [t for function in contract.functions for t in function.arguments or ()]
-    for relation in contract.relations:
+    for relation in contract.relations if contract.type_policy is not TypePolicy.NAMES else ():
         for column in relation.columns:
             if not any(t.key in catalog.type_oids for t in column.types):
                 wanted += column.types[:1]
@@ -131,7 +131,7 @@ def _is_compatible(
     if expected_oid not in catalog.types or live.type_oid not in catalog.types:
         return True  # gone between two snapshots: the reads that follow tell
     wanted = _Side(expected_oid, catalog.types[expected_oid], expected.modifiers)
-    found = _Side(live.type_oid, catalog.types[live.type_oid], parse_type_name(live.type_text).modifiers)
+    found = _Side(live.type_oid, catalog.types[live.type_oid], _modifiers_of(live.type_text))
     if contract.type_policy is TypePolicy.EXACT:
         return wanted.oid == found.oid and wanted.modifiers == found.modifiers
     wanted, found = _below_domains(wanted, found, catalog)
@@ -142,6 +142,14 @@ def _is_compatible(
     )
 
 
+def _modifiers_of(type_text: str) -> tuple[str, ...]:
+    """Return the modifiers in a ``format_type`` text; none where the server has no name for the type (``???``)."""
+    try:
+        return parse_type_name(type_text).modifiers
+    except ValueError:
+        return ()
+
+
 def _below_domains(wanted: _Side, found: _Side, catalog: Catalog) -> tuple[_Side, _Side]:
     if wanted.oid == found.oid:
         return wanted, found
@@ -150,7 +158,7 @@ def _below_domains(wanted: _Side, found: _Side, catalog: Catalog) -> tuple[_Side
 
 def _base(side: _Side, catalog: Catalog) -> _Side:
     while side.type.kind == "d" and side.type.base_oid in catalog.types:
-        modifiers = parse_type_name(side.type.base_text).modifiers
+        modifiers = _modifiers_of(side.type.base_text)
         side = _Side(side.type.base_oid, catalog.types[side.type.base_oid], modifiers)
     return side
 
@@ -205,21 +213,31 @@ def _holds(wanted: _Side, found: _Side) -> bool:
         return wanted.modifiers == found.modifiers or not (wanted.modifiers and found.modifiers)
     if found.type.name in _TIMES or not found.modifiers:
         return True
+    bounds, limits = _numbers(wanted.modifiers), _numbers(found.modifiers)
+    if bounds is None or limits is None:
+        return wanted.modifiers == found.modifiers
     if found.type.name in _STRINGS:
-        return bool(wanted.modifiers) and int(wanted.modifiers[0]) <= int(found.modifiers[0])
-    if found.type.name == "numeric":
-        return _numeric_holds(wanted, found)
-    return wanted.modifiers == found.modifiers
+        return bool(bounds) and bounds[0] <= limits[0]
+    if found.type.name == "numeric" and len(limits) == 2:
+        return _numeric_holds(wanted.type.name, bounds, limits)
+    return bounds == limits
+
+
+def _numbers(modifiers: tuple[str, ...]) -> tuple[int, ...] | None:
+    """Return the modifiers as numbers, or None where one is not: the contract's are anybody's text."""
+    try:
+        return tuple(int(modifier) for modifier in modifiers)
+    except ValueError:
+        return None
 
 
 _INTEGER_DIGITS = {"int2": 5, "int4": 10, "int8": 19}
 
 
-def _numeric_holds(wanted: _Side, found: _Side) -> bool:
-    precision, scale = (int(m) for m in found.modifiers)
-    if wanted.type.name in _INTEGER_DIGITS:
-        return precision - scale >= _INTEGER_DIGITS[wanted.type.name]
-    if len(wanted.modifiers) != 2:
+def _numeric_holds(wanted: str, bounds: tuple[int, ...], limits: tuple[int, ...]) -> bool:
+    precision, scale = limits
+    if wanted in _INTEGER_DIGITS:
+        return precision - scale >= _INTEGER_DIGITS[wanted]
+    if len(bounds) != 2:
         return False
-    wanted_precision, wanted_scale = (int(m) for m in wanted.modifiers)
-    return scale >= wanted_scale and precision - scale >= wanted_precision - wanted_scale
+    return scale >= bounds[1] and precision - scale >= bounds[0] - bounds[1]

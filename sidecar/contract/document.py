@@ -273,6 +273,8 @@ def _arguments(text: str) -> Iterator[TypeName]:
     depth, start = 0, 0
     for index, character in enumerate(text + ","):
         depth += {"(": 1, ")": -1}.get(character, 0)
+        if depth < 0 or (depth and index == len(text)):
+            raise ValueError(f"{text!r} is not a list of types: its parentheses do not match")
         if character == "," and depth == 0:
             yield parse_type_name(text[start:index])
             start = index + 1

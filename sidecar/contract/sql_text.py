@@ -8,24 +8,36 @@ import re
 
 import msgspec
 
+# White space and letters are the server's (scan.l): a no-break space is a letter there, and both line ends count.
+_LETTER = r"[A-Za-z_\u0080-\U0010ffff]"
+_IN_WORD = r"[A-Za-z0-9_$\u0080-\U0010ffff]"
+_SPACES = " \t\n\r\f\v"
+_SPACE = r"[ \t\n\r\f\v]"
+# A string goes on after white space with a line end in it, and goes on with the same rules for backslashes.
+_CONTINUED = rf"(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:{_SPACE}|--[^\n\r]*[\n\r])*'"
 _TOKEN = re.compile(
-    r"""
-      (?P<line_comment>--[^\n]*)
+    rf"""
+      (?P<line_comment>--[^\n\r]*)
     | (?P<block_comment>/\*)
-    | (?P<escape_string>(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*')
+    | (?P<escape_string>(?<!{_IN_WORD})[eE]'(?:[^'\\]|\\.|'')*'(?:{_CONTINUED}(?:[^'\\]|\\.|'')*')*)
+    | (?P<unclosed_escape>(?<!{_IN_WORD})[eE]')
     | (?P<string>'(?:[^']|'')*')
     | (?P<identifier>"(?:[^"]|"")*")
-    | (?P<dollar>(?<![\w$])\$(?P<tag>(?:[A-Za-z_\u0080-\U0010ffff][\w]*)?)\$.*?\$(?P=tag)\$)
-    | (?P<parameter>(?<![\w$])\$(?P<number>\d+))
+    | (?P<dollar>(?<!{_IN_WORD})\$(?P<tag>(?:{_LETTER}[A-Za-z0-9_\u0080-\U0010ffff]*)?)\$.*?\$(?P=tag)\$)
+    | (?P<parameter>(?<!{_IN_WORD})\$(?P<number>[0-9]+))
     | (?P<semicolon>;)
-    | (?P<unclosed>['"]|(?<![\w$])\$(?:[A-Za-z_\u0080-\U0010ffff][\w]*)?\$)
-    | (?P<space>\s+)
-    | (?P<word>[A-Za-z_\u0080-\U0010ffff][\w$]*)
+    | (?P<unclosed>['"]|(?<!{_IN_WORD})\$(?:{_LETTER}[A-Za-z0-9_\u0080-\U0010ffff]*)?\$)
+    | (?P<space>{_SPACE}+)
+    | (?P<word>{_LETTER}{_IN_WORD}*)
     | (?P<other>.)
     """,
     re.VERBOSE | re.DOTALL,
 )
 _BLOCK_EDGE = re.compile(r"/\*|\*/")
+
+
+MAX_PARAMETERS = 65_535
+"""What a message of the protocol can carry (documentation, "PostgreSQL Limits")."""
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,16 +73,22 @@ def parse_statement(text: str) -> Statement:
             case "semicolon":
                 end = match.start() if end is None else end
                 continue
-            case "unclosed":
+            case "unclosed" | "unclosed_escape":
                 raise ValueError(f"a {match[0]} is never closed")
             case "parameter":
-                parameters = max(parameters, int(match["number"]))
+                parameters = max(parameters, _parameter(match["number"]))
         if end is not None:
             raise ValueError("there is more than one statement; write one query each")
         verb = verb or match[0].lower()
     if not verb:
         raise ValueError("there is no statement")
-    return Statement(sql=text[:end].strip(), verb=verb, parameters=parameters)
+    return Statement(sql=text[:end].strip(_SPACES), verb=verb, parameters=parameters)
+
+
+def _parameter(digits: str) -> int:
+    if len(digits) > 5 or int(digits) > MAX_PARAMETERS:
+        raise ValueError(f"a statement has at most {MAX_PARAMETERS} parameters")
+    return int(digits)
 
 
 def _skip_block_comment(text: str, position: int) -> int:

@@ -5,6 +5,7 @@ all others are refused is one table below. No message repeats a part of the text
 where an unescaped character breaks a URL, nobody can tell where the password ends.
 """
 
+import difflib
 import getpass
 import re
 from collections.abc import Mapping
@@ -14,9 +15,11 @@ from pathlib import Path
 from typing import get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from sidecar.identifiers import display_identifier
 from sidecar.postgres.target import Secret, Target, TargetError, Tls, TlsMode
 
 DEFAULT_PORT = 5432
+MAX_KEYS = 100
 
 _SCHEME = re.compile(r"(?:jdbc:)?(?:postgres|postgresql)(?:\+\w+)?\Z", re.IGNORECASE)
 _SAFE_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,40}\Z")
@@ -31,7 +34,6 @@ _LIBPQ = frozenset(
 _TRANSLATED: dict[str, str] = {
     "database": "dbname",
     "username": "user",
-    "schema": "search_path",  # Prisma
     "currentSchema": "search_path",  # JDBC
     "search_path": "search_path",
     "connectTimeout": "connect_timeout",
@@ -50,6 +52,7 @@ _DROPPED = frozenset(
     default_query_exec_mode""".split()
 )
 
+_KNOWN = _LIBPQ | _DROPPED | _TRANSLATED.keys() | {"schema"}
 _TLS_MODES: tuple[TlsMode, ...] = get_args(TlsMode)
 _SESSION_ATTRIBUTES = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
 _ENVIRONMENT: dict[str, str] = {
@@ -86,8 +89,8 @@ def parse_dsn(text: str, environ: Mapping[str, str]) -> Target:
     text = text.strip()
     if "\x00" in text:
         raise TargetError("the database URL has a NUL character")
-    given = _parse_url(text) if "://" in text else _parse_keywords(text)
-    parameters, ignored = _canonical(given)
+    is_url = re.match(r"[^\s=]*://", text) is not None
+    parameters, ignored = _canonical(_parse_url(text) if is_url else _parse_keywords(text))
     defaults = {key: environ[name] for name, key in _ENVIRONMENT.items() if environ.get(name)}
     service = parameters.pop("service", None) or defaults.pop("service", None)
     if service:
@@ -101,15 +104,22 @@ def _parse_url(text: str) -> list[tuple[str, str]]:
         raise TargetError("the database URL does not begin with postgresql:// or postgres://")
     broken = TargetError(
         "the database URL's user or password has an unescaped reserved character; percent-encode it"
-        " (@ is %40, # is %23, / is %2F, ? is %3F, [ is %5B)"
+        " (@ is %40, # is %23, / is %2F, ? is %3F, [ is %5B, a space is %20)"
     )
+    if re.search(r"[\x00-\x20\x7f]", rest):
+        raise broken
     try:
         parts = urlsplit(f"postgresql://{rest}")
+        query = parse_qsl(parts.query, keep_blank_values=True)
+        if len(query) > MAX_KEYS:
+            raise TargetError(f"the database URL has too many keys; {MAX_KEYS} are enough")
     except ValueError:
         raise broken from None
-    after_hosts = parts.path + parts.query + parts.fragment
-    if parts.fragment or "@" in parts.path or ("@" not in parts.netloc and "@" in after_hosts):
+    # An at sign after the hosts means that the password went on there, unless the query itself names the user.
+    is_cut = "@" in parts.path or ("@" in parts.query and "@" not in parts.netloc and "user" not in dict(query))
+    if parts.fragment or is_cut or any(not _SAFE_KEY.match(key) for key, _ in query):
         raise broken
+    _refuse_unknown(query, may_be_password="@" in parts.query)
     credentials, _, hosts = parts.netloc.rpartition("@")
     given: list[tuple[str, str]] = []
     user, colon, password = credentials.partition(":")
@@ -121,9 +131,6 @@ def _parse_url(text: str) -> list[tuple[str, str]]:
         given += _parse_hosts(hosts)
     if database := unquote(parts.path.removeprefix("/")):
         given.append(("dbname", database))
-    query = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=100)
-    if any(not _SAFE_KEY.match(key) for key, _ in query):
-        raise broken
     return given + query
 
 
@@ -158,6 +165,7 @@ def _parse_keywords(text: str) -> list[tuple[str, str]]:
         value = match[2] if match[2] is not None else match[3]
         given.append((match[1], re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL)))
         position = match.end()
+    _refuse_unknown(given, may_be_password=False)
     return given
 
 
@@ -167,13 +175,44 @@ def _canonical(given: list[tuple[str, str]]) -> tuple[dict[str, str], tuple[str,
     for key, value in given:
         if key in _LIBPQ:
             parameters[key] = value
+        elif key == "schema":  # Prisma: the name of one schema, as it is
+            parameters["search_path"] = display_identifier(value)
         elif key in _TRANSLATED:
             parameters[_TRANSLATED[key]] = value
-        elif key in _DROPPED:
-            ignored.append(key)
         else:
-            raise TargetError(f"the database URL has the unknown key {key!r}; remove it or write it as libpq does")
-    return parameters, tuple(ignored)
+            ignored.append(key)
+    ssl = parameters.pop("ssl", None)
+    if ssl is not None and "sslmode" not in parameters:
+        parameters["sslmode"] = _mode_of_ssl(ssl)
+    return parameters, tuple(dict.fromkeys(ignored))
+
+
+def _refuse_unknown(given: list[tuple[str, str]], *, may_be_password: bool) -> None:
+    """Refuse the first key that nobody knows; name it only where it cannot be a piece of a password.
+
+    A space in key=value form, an ampersand in a query and a question mark in a URL begin a new key there.
+    """
+    for number, (key, _) in enumerate(given, 1):
+        if key in _KNOWN:
+            may_be_password = may_be_password or "password" in key
+            continue
+        near = difflib.get_close_matches(key, _KNOWN, n=1)
+        hint = f"did you mean {near[0]}?" if near else "remove it or write it as libpq does"
+        if may_be_password:
+            raise TargetError(f"the database URL has an unknown key, number {number}; {hint}")
+        raise TargetError(f"the database URL has the unknown key {key!r}; {hint}")
+
+
+def _mode_of_ssl(text: str) -> str:
+    """Translate ``ssl=``: node-postgres' and JDBC's true encrypts and verifies nothing; bare ``ssl`` means true.
+
+    SQLAlchemy with asyncpg writes libpq's modes there.
+    """
+    if text in _TLS_MODES:
+        return text
+    if text.lower() not in ("true", "1", "", "false", "0"):
+        raise TargetError("the database URL's ssl is neither true nor false")
+    return "disable" if text.lower() in ("false", "0") else "require"
 
 
 def _service(name: str, environ: Mapping[str, str]) -> dict[str, str]:
@@ -185,7 +224,9 @@ def _service(name: str, environ: Mapping[str, str]) -> dict[str, str]:
         raise TargetError(f"the service file {path} cannot be read") from None
     if not parser.has_section(name):
         raise TargetError(f"the service file {path} has no service of the name asked for")
-    parameters, _ = _canonical(list(parser.items(name)))
+    given = list(parser.items(name))
+    _refuse_unknown(given, may_be_password=False)
+    parameters, _ = _canonical(given)
     return parameters
 
 
@@ -194,7 +235,6 @@ def _target(parameters: dict[str, str], ignored: tuple[str, ...]) -> Target:
     settings = dict(_options(parameters.get("options", "")))
     if path := parameters.get("search_path"):
         settings["search_path"] = path
-    timeout = parameters.get("connect_timeout")
     return Target(
         hosts=_hosts(parameters),
         user=user,
@@ -204,7 +244,7 @@ def _target(parameters: dict[str, str], ignored: tuple[str, ...]) -> Target:
         tls=_tls(parameters),
         settings=tuple(sorted(settings.items())),
         session_attributes=_session_attributes(parameters.get("target_session_attrs", "any")),
-        connect_timeout_s=None if timeout in (None, "", "0") else _seconds(timeout),
+        connect_timeout_s=_seconds(parameters.get("connect_timeout")),
         ignored=ignored,
     )
 
@@ -217,7 +257,9 @@ def _os_user() -> str:
 
 
 def _hosts(parameters: dict[str, str]) -> tuple[tuple[str, int], ...]:
-    hosts = (parameters.get("hostaddr") or parameters.get("host") or "localhost").split(",")
+    # hostaddr spares the look-up of host's name; where that name is verified, the driver needs it to connect with.
+    first, second = ("host", "hostaddr") if parameters.get("sslmode") == "verify-full" else ("hostaddr", "host")
+    hosts = (parameters.get(first) or parameters.get(second) or "localhost").split(",")
     ports = parameters.get("port", "").split(",")
     if len(ports) == 1:
         ports *= len(hosts)
@@ -234,10 +276,13 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _seconds(text: str | None) -> float:
-    if not re.fullmatch(r"\d{1,6}(\.\d{1,3})?", text or ""):
+def _seconds(text: str | None) -> float | None:
+    """Return a timeout; none, zero and negative ones mean no bound of the URL's own, as in libpq."""
+    if not text:
+        return None
+    if not re.fullmatch(r"-?\d{1,6}(\.\d{1,3})?", text):
         raise TargetError("the database URL's connect_timeout is not a number of seconds")
-    return float(text or 0)
+    return float(text) if float(text) > 0 else None
 
 
 def _session_attributes(text: str) -> str:
@@ -252,14 +297,8 @@ def _session_attributes(text: str) -> str:
 def _tls(parameters: dict[str, str]) -> Tls:
     mode = parameters.get("sslmode")
     root = parameters.get("sslrootcert") or None
-    ssl = parameters.get("ssl", "").lower()
-    if mode is None and "ssl" in parameters:
-        # node-postgres: TLS, nothing verified; JDBC's bare ssl means true
-        if ssl not in ("true", "1", "", "false", "0"):
-            raise TargetError("the database URL's ssl is neither true nor false")
-        mode = "disable" if ssl in ("false", "0") else "require"
     if mode == "no-verify":  # node-postgres
-        mode = "require"
+        mode, root = "require", None
     elif root == "system" and mode is None:
         mode = "verify-full"  # libpq: sslrootcert=system demands it
     elif mode == "require" and root is not None:
@@ -291,7 +330,8 @@ def _options(text: str) -> list[tuple[str, str]]:
         if word == "-c" and words:
             word = words.pop(0)
         elif word.startswith("--"):
-            word = word[2:].replace("-", "_")
+            name, equals, value = word[2:].partition("=")
+            word = name.replace("-", "_") + equals + value
         elif word.startswith("-c"):
             word = word[2:]
         else:

@@ -63,7 +63,8 @@ def scrubbed(failure: Failure, secrets: tuple[str, ...]) -> Failure:
     """Return the failure with every text of ``secrets`` blotted out of its message."""
     message = failure.message
     for secret in secrets:
-        message = message.replace(secret, "***")
+        for spelled in (secret, " ".join(secret.split())):  # messages have their white space folded
+            message = message.replace(spelled, "***") if spelled else message
     return Failure(
         phase=failure.phase,
         disposition=failure.disposition,
@@ -129,6 +130,8 @@ def _client_failure(error: BaseException, phase: Phase) -> Failure | None:
                 reason = _ERRNO_REASONS.get(error.errno or 0, "socket not usable")
             else:
                 disposition, reason = Disposition.MISCONFIGURED, "a file of the connection is not readable"
+        case ConnectionError() if error.errno is None and "rejected SSL upgrade" in message:  # asyncpg's own words
+            disposition, reason = Disposition.REFUSED, "server does not offer TLS"
         case OSError():
             reason = _os_reason(error)
         case _:

@@ -269,7 +269,10 @@ def test_signal_before_a_verdict(tmp_path: Path, number: signal.Signals, code: i
         sidecar.wait_for("attempt failed")
         sidecar.signal(number)
         assert code == sidecar.wait()
-    assert (None, code) == (sidecar.lines[-1]["verdict"], sidecar.lines[-1]["exit_code"])
+    last = sidecar.lines[-1]
+    assert (None, code) == (last["verdict"], last["exit_code"])
+    assert last["reason"].startswith("interrupted before a verdict: connection refused")
+    assert sidecar.termination_log.read_text().startswith("interrupted before a verdict: connection refused")
 
 
 def test_signal_during_a_hanging_attempt_is_answered_at_once(tmp_path: Path) -> None:

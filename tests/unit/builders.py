@@ -50,6 +50,7 @@ BUILTIN: dict[str, tuple[int, str]] = {
     "real": (700, "float4"),
     "double precision": (701, "float8"),
     "character": (1042, "bpchar"),
+    "bpchar": (1042, "bpchar"),
     "character varying": (1043, "varchar"),
     "date": (1082, "date"),
     "time without time zone": (1083, "time"),

@@ -187,7 +187,7 @@ def test_without_types_only_the_name_matters(policy: TypePolicy) -> None:
 
 
 @pytest.mark.parametrize(
-    "expected", ["text(x)", "text(3)", "name(abc)", "pg_catalog.varchar(max)", "integer(11)", "vector(x)"]
+    "expected", ["text(x)", "text(3)", "name(abc)", "public.varchar(max)", "integer(11)", "vector(x)"]
 )
 @pytest.mark.parametrize("found", ["character varying(20)", "numeric(10,2)", "text", "vector(3)", "character(3)"])
 @pytest.mark.parametrize("policy", TypePolicy)

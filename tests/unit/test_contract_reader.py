@@ -118,8 +118,10 @@ def test_a_full_document_becomes_the_contract_that_it_says() -> None:
         pytest.param(lambda value: json.dumps(value, indent=2, ensure_ascii=False), id="indented JSON"),
         pytest.param(lambda value: "\ufeff" + json.dumps(value), id="JSON with a byte order mark"),
         pytest.param(lambda value: "--- # JSON inside of YAML\n" + json.dumps(value), id="JSON read as YAML"),
-        pytest.param(lambda value: str(yaml.safe_dump(value)), id="YAML"),
-        pytest.param(lambda value: str(yaml.safe_dump(value, default_flow_style=True)), id="flow YAML"),
+        pytest.param(lambda value: str(yaml.safe_dump(value, sort_keys=False)), id="YAML"),
+        pytest.param(
+            lambda value: str(yaml.safe_dump(value, default_flow_style=True, sort_keys=False)), id="flow YAML"
+        ),
     ],
 )
 def test_json_and_yaml_give_the_same_contract(dump: Any) -> None:
@@ -187,8 +189,8 @@ BAD: dict[str, tuple[str, str, int | None, str]] = {
     # what: document, place, line, words
     "broken YAML": ("contract: 1\nrelations: [a\n", "", 3, "not valid YAML"),
     "tab for indentation": ("contract: 1\nrelations:\n\tt: {}\n", "", 3, "not valid YAML"),
-    "two documents": ("contract: 1\n---\ncontract: 1\n", "", 2, "not valid YAML"),
-    "unknown anchor": ("contract: 1\nname: *x\n", "", 2, "not valid YAML"),
+    "two documents": ("contract: 1\n---\ncontract: 1\n", "", 2, "more than one document"),
+    "unknown anchor": ("contract: 1\nname: *x\n", "name", 2, "the alias *x stands for nothing"),
     "control character": ("contract: 1\nname: a\x07b\n", "", None, "not valid YAML"),
     "broken JSON": ('{"contract": 1,\n "relations": {]}', "", 2, "not valid YAML"),
     "JSON without a value": ('{"contract": 1,\n "relations": }', "relations", 2, "expected a mapping, got nothing"),

@@ -190,7 +190,7 @@ REFUSALS: dict[str, str] = {
     "postgresql://u:p?q@h/d": "unescaped reserved character",
     "postgresql://u:p[q@h/d": "unescaped reserved character",
     "postgresql://u:p@h/d\x00": "NUL",
-    URL + "?" + "&".join(["max=1"] * 200): "",
+    URL + "?" + "&".join(["max=1"] * 200): "too many keys",
 }
 
 

@@ -125,7 +125,7 @@ def test_an_empty_variable_is_unset(field: object) -> None:
         ("DATABASE_URL", "", "no database"),
         ("DATABASE_URL", "mysql://u:canary@h", "does not begin with postgresql://"),
         ("DATABASE_URL", "postgresql://u:canary#S3cr3t@h/d", "unescaped reserved character"),
-        ("DATABASE_URL", f"{URL}?max=1" + "&max=1" * 200, ""),
+        ("DATABASE_URL", f"{URL}?max=1" + "&max=1" * 200, "too many keys"),
         ("DATABASE_URL_FILE", "/nonexistent", "are both set"),
         ("SIDECAR_DATABASE_URL_FILE", "/nonexistent", "no such file"),
     ],
