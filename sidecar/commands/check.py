@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from sidecar.contract.reader import read_contract
 from sidecar.readiness import AttemptEnded, Event
 from sidecar.report import Conclusion, ExitCode, Outcome, termination_message, to_json, to_text
 from sidecar.settings import DEFAULT_TERMINATION_LOG, Settings, SettingsError
+from sidecar.streams import settle
 from sidecar.termination import write_termination_log
 from sidecar.wiring import checker_of, policy_of, run_preflight
 
@@ -80,13 +82,14 @@ def _print_attempt(event: Event) -> None:
     if isinstance(event, AttemptEnded):
         result = "verdict" if event.failure is None else str(event.failure)
         wait = "" if event.retry_in_s is None else f"; next in {event.retry_in_s:.1f} s"
-        print(f"attempt {event.number}: {event.duration_s:.3f} s, {result}{wait}", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            print(f"attempt {event.number}: {event.duration_s:.3f} s, {result}{wait}", file=sys.stderr, flush=True)
 
 
 def _print(conclusion: Conclusion, output: str) -> None:
-    if output == "json":
-        print(json.dumps(to_json(conclusion), indent=2))
-        return
     # https://no-color.org: any non-empty value
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    print(to_text(conclusion, colour=colour), end="")
+    text = to_text(conclusion, colour=colour) if output == "text" else json.dumps(to_json(conclusion), indent=2) + "\n"
+    with contextlib.suppress(OSError):  # whoever reads on may have read enough; the exit code says the rest
+        sys.stdout.write(text)
+    settle(sys.stdout)

@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from sidecar.commands.shared import misconfigured, settings_from
     from sidecar.daemon import last_words, serve
     from sidecar.settings import SettingsError, Values
+    from sidecar.streams import settle
 
     try:
         settings = settings_from(arguments)
@@ -48,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
         line = f"bug: {type(error).__name__} in {_place(error)}; please report it"
         last_words(settings.values, logger, ExitCode.BUG, None, line)
         return int(ExitCode.BUG)
+    finally:
+        settle(sys.stderr)
 
 
 def _exit_now(number: int, frame: FrameType | None) -> None:

@@ -83,6 +83,28 @@ def test_colour_on_a_terminal_unless_no_color(
     assert coloured == ("\x1b[32m" in output)
 
 
+def test_check_into_a_closed_pipe_keeps_its_exit_code(tmp_path: Path) -> None:
+    """Nobody reads the result to its end: the exit code still tells it, and there is no traceback."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("SIDECAR_")}
+    environ |= {"DATABASE_URL": URL, "SIDECAR_CONTRACT": write_contract(tmp_path), "SIDECAR_MAX_ATTEMPTS": "1"}
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "sidecar", "check"],
+            env=environ,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=WITHIN_S,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert 4 == done.returncode
+    assert ["attempt 1"] == [line.partition(":")[0] for line in done.stderr.splitlines()]
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_check_can_be_interrupted(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """A signal ends check at once, with the shell's exit code and no traceback."""
