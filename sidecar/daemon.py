@@ -18,6 +18,7 @@ from sidecar.endpoints import BusyError, admin_app, probe_app
 from sidecar.listen import ListenError, bind, shown
 from sidecar.metrics import Metrics
 from sidecar.model import Contract
+from sidecar.preflight import OUTCOMES
 from sidecar.readiness import Concluded, DrainStarted, Event, Phase, State, advance
 from sidecar.report import Conclusion, ContractSummary, ExitCode, Outcome, Report, termination_message
 from sidecar.settings import DEFAULT_TERMINATION_LOG, Settings, Values
@@ -168,7 +169,7 @@ class _Daemon:
         if isinstance(result, Report):
             outcome = Outcome.COMPATIBLE if result.is_compatible else Outcome.INCOMPATIBLE
             return Conclusion(outcome=outcome, attempts=1, elapsed_s=elapsed_s, report=result)
-        return Conclusion(outcome=Outcome.NO_VERDICT, attempts=1, elapsed_s=elapsed_s, failure=result)
+        return Conclusion(outcome=OUTCOMES[result.disposition], attempts=1, elapsed_s=elapsed_s, failure=result)
 
     def _note_contract(self, contract: Contract) -> None:
         summary = ContractSummary.of(contract)

@@ -21,7 +21,8 @@ PATIENCE: dict[Disposition, int | None] = {
     Disposition.MISCONFIGURED: 3,
     Disposition.UNDETERMINED: 5,
 }
-_OUTCOMES: dict[Disposition, Outcome] = {
+OUTCOMES: dict[Disposition, Outcome] = {
+    # How a preflight ends whose last attempt failed in this way.
     Disposition.RETRY: Outcome.NO_VERDICT,
     Disposition.INCOMPATIBLE: Outcome.NO_VERDICT,
     Disposition.REFUSED: Outcome.REFUSED,
@@ -105,10 +106,10 @@ async def preflight(
             )
         )
         if is_last:
-            return conclude(_OUTCOMES[result.disposition], None, result)
+            return conclude(OUTCOMES[result.disposition], None, result)
         await sleep(wait_s)
         if clock() - started + SHORTEST_ATTEMPT_S > policy.deadline_s:  # a machine that was suspended, or overloaded
-            return conclude(_OUTCOMES[result.disposition], None, result)
+            return conclude(OUTCOMES[result.disposition], None, result)
 
 
 def _is_last(policy: Policy, number: int, in_a_row: int, disposition: Disposition) -> bool:
