@@ -428,23 +428,28 @@ def test_no_secret_in_anything_written(realtime: Database, tmp_path: Path) -> No
 def test_one_check_at_a_time_and_none_during_the_preflight(realtime: Database, tmp_path: Path) -> None:
     """POST /check is refused while an attempt is under way, in words."""
     release, locked = threading.Event(), threading.Event()
-    environ = environ_for(realtime.url, write_contract(tmp_path), SIDECAR_LOCK_TIMEOUT_S="5")
+    environ = environ_for(
+        realtime.url, write_contract(tmp_path), SIDECAR_LOCK_TIMEOUT_S="20", SIDECAR_STATEMENT_TIMEOUT_S="30"
+    )
     with running(tmp_path, environ) as sidecar:
         sidecar.wait_for("ready")
         holder = threading.Thread(target=_hold_lock, args=(realtime, locked, release))
         holder.start()
-        assert locked.wait(20)
         answers: list[Answer] = []
         first = threading.Thread(target=lambda: answers.append(sidecar.ask("/check", method="POST", listener="admin")))
-        first.start()
-        deadline = time.monotonic() + 20
-        second = sidecar.ask("/check", method="POST", listener="admin")
-        while second.status != 409 and time.monotonic() < deadline:
+        try:
+            assert locked.wait(20)
+            first.start()
+            deadline = time.monotonic() + 20
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename <> current_user"
+            while not realtime.value(waiting):
+                assert time.monotonic() < deadline
             second = sidecar.ask("/check", method="POST", listener="admin")
-        assert (409, "another check is under way\n") == (second.status, second.body)
-        release.set()
-        first.join()
-        holder.join()
+            assert (409, "another check is under way\n") == (second.status, second.body)
+        finally:
+            release.set()
+            holder.join()
+            first.join()
         assert 200 == answers[0].status
         assert 200 == sidecar.ask("/ready").status
     with running(tmp_path, environ_for("postgresql://app@127.0.0.1:1/app", write_contract(tmp_path))) as sidecar:
