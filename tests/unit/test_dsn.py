@@ -44,6 +44,7 @@ MEANINGS: dict[str, Target] = {
     f"  {URL}\n": BASE,
     "postgresql://u:p@h/d?": BASE,
     # parts
+    "postgresql://u:p[q@h/d": like_base(password=Secret("p[q")),
     "postgresql://u:p@h:6432/d": like_base(hosts=(("h", 6432),)),
     "postgresql://u:p@h": like_base(database="u"),
     "postgresql://u:p@h/": like_base(database="u"),
@@ -184,11 +185,10 @@ REFUSALS: dict[str, str] = {
     "postgresql://u:p@h:x/d": "host and port cannot be read",
     "postgresql://u:p@/d?host=a,b,c&port=1,2": "3 hosts and 2 ports",
     "postgresql://u:p@::1/d": "host and port cannot be read",
-    "postgresql://u:p@[::1/d": "unescaped reserved character",
+    "postgresql://u:p@[::1/d": "host and port cannot be read",
     "postgresql://u:p#q@h/d": "unescaped reserved character",
     "postgresql://u:p/q@h/d": "unescaped reserved character",
     "postgresql://u:p?q@h/d": "unescaped reserved character",
-    "postgresql://u:p[q@h/d": "unescaped reserved character",
     "postgresql://u:p@h/d\x00": "NUL",
     URL + "?" + "&".join(["max=1"] * 200): "too many keys",
 }
