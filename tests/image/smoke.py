@@ -20,6 +20,7 @@ from typing import Any
 
 import asyncpg
 
+from sidecar.commands.demo import SCHEMA
 from sidecar.embedded import EmbeddedPostgres, embedded_postgres
 from sidecar.report import TERMINATION_MESSAGE_BYTES, ExitCode
 
@@ -33,25 +34,6 @@ HARDENED = (
     *("--read-only", "--read-only-tmpfs=false", "--user", f"{USER}:{USER}", "--cap-drop=ALL"),
     *("--security-opt", "no-new-privileges", "--memory", "64m", "--pids-limit", "64", "--network", "host"),
 )
-
-SCHEMA = """
-CREATE ROLE realtime LOGIN PASSWORD '{password}';
-CREATE TYPE permission_type AS ENUM ('admin', 'write', 'read');
-CREATE TABLE workflow (
-    id text PRIMARY KEY,
-    name text NOT NULL,
-    color text NOT NULL DEFAULT '#3972F6',
-    updated_at timestamp NOT NULL DEFAULT now()
-);
-CREATE TABLE permissions (
-    id text PRIMARY KEY,
-    user_id text NOT NULL,
-    entity_id text NOT NULL,
-    permission_type permission_type NOT NULL
-);
-GRANT SELECT, UPDATE ON workflow TO realtime;
-GRANT SELECT ON permissions TO realtime;
-"""
 
 INVENTORY = """
 INSTALLERS = ("pip", "ensurepip", "setuptools", "pkg_resources", "wheel")
