@@ -80,7 +80,8 @@ class _Run:
             failure = error.failure
             if failure.sqlstate == _LOCK_TIMEOUT:
                 raise AttemptError(await self._with_locked_relations(failure)) from error
-            if failure.disposition is not Disposition.INCOMPATIBLE and failure.sqlstate not in _NEEDS_A_REAL_SESSION:
+            is_judgement = failure.disposition is Disposition.INCOMPATIBLE or failure.sqlstate in _NEEDS_A_REAL_SESSION
+            if not statements or not is_judgement:
                 raise
             await self.undo()
             if len(statements) == 1:

@@ -81,7 +81,10 @@ def _relation_statements(
         )
 
     if Use.SELECT in relation.use and (reads or live.can_select):
-        read = f"SELECT {_list(reads)} FROM {target}"
+        # The row is read and its values stay behind: a document of megabytes would be fetched by every pod of a
+        # rollout. IS NULL would look into composite values; this form does not, and wants no equality of the type.
+        tests = ", ".join(f"{quote_identifier(name)} IS NOT DISTINCT FROM NULL" for name in reads)
+        read = f"SELECT {tests} FROM {target}"
         yield statement(Use.SELECT, f"{read} LIMIT 1", fallback=f"{read} LIMIT 0")
     if inserts:
         insert = f"INSERT INTO {target} ({_list(inserts)}) VALUES ({_parameters(len(inserts))})"

@@ -169,6 +169,13 @@ CHANGES = {
         "REVOKE SELECT ON active FROM {role}",
         {("relation-privilege-missing", "public.active")},
     ),
+    "view with a column whose function lost a table": (
+        "CREATE TABLE gone (n text); CREATE FUNCTION peek() RETURNS text LANGUAGE plpgsql AS"
+        " 'BEGIN RETURN (SELECT max(n) FROM public.gone); END'; DROP VIEW active;"
+        "CREATE VIEW active AS SELECT id, peek()::varchar AS name FROM workflow; GRANT SELECT ON active TO PUBLIC;"
+        "INSERT INTO workflow (id, name) VALUES ('1', 'one'); DROP TABLE gone",
+        {("read-refused", "public.active")},
+    ),
     "view whose function lost a table": (
         "CREATE TABLE gone (); CREATE FUNCTION peek() RETURNS bigint LANGUAGE plpgsql AS"
         " 'BEGIN RETURN (SELECT count(*) FROM public.gone); END'; DROP VIEW active;"

@@ -24,6 +24,7 @@ class Counter:
     def __init__(self) -> None:
         self.bursts: list[bytes] = []
         self.heard = True
+        self.received = 0
 
     @property
     def after_connect(self) -> int:
@@ -50,6 +51,7 @@ async def counting_proxy(port: int, counter: Counter) -> AsyncIterator[int]:
         async def down() -> None:
             while data := await server.read(65536):
                 counter.heard = True
+                counter.received += len(data)
                 to_client.write(data)
                 await to_client.drain()
             to_client.close()
@@ -88,3 +90,28 @@ async def test_passing_attempt_takes_four_round_trips(database: Database, count:
     assert isinstance(result, Report), result
     assert () == result.findings
     assert 4 == counter.after_connect, counter.bursts
+
+
+async def test_large_values_stay_on_the_server(database: Database) -> None:
+    """A first row of megabytes is read by the server and not sent: every pod of a rollout would fetch it."""
+    connection = await asyncpg.connect(database.server.url(database.name))
+    await connection.execute(
+        "CREATE TYPE pair AS (a text, b text);"
+        "CREATE TABLE files (id int, content bytea, meta json, both_of pair, at tid);"
+        "INSERT INTO files VALUES (1, decode(repeat('ab', 8000000), 'hex'), '{}', ROW(repeat('x', 1000000), NULL));"
+        f"GRANT USAGE ON SCHEMA public TO {database.role}; GRANT SELECT ON files TO {database.role}"
+    )
+    await connection.close()
+    counter = Counter()
+    async with counting_proxy(database.server.port, counter) as port:
+        url = f"postgresql://{database.role}:{PASSWORD}@127.0.0.1:{port}/{database.name}?sslmode=disable"
+        contract = b"contract: 1\nrelations:\n  files: {columns: {id: int, content: bytea, meta: json, both_of: pair, ctid: }}\n"
+        result = await Checker(
+            contract=parse_contract(b"contract: 1\nrelations:\n  files: {columns: %s}\n" % columns),
+            source=DatabaseSource(variable="DATABASE_URL", text=Secret(url)),
+            environ={},
+            limits=Limits(),
+        ).attempt(60.0)
+    assert isinstance(result, Report), result
+    assert () == result.findings
+    assert counter.received < 50_000

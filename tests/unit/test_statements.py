@@ -29,6 +29,9 @@ from tests.unit.builders import (
 
 ODD = ["a b", 'say "hi"', "a.b", "a;b", "userId", "select", "--", "/*", "$1", "'", "ä", "a\nb"]
 
+T = " IS NOT DISTINCT FROM NULL"
+"""How a column is read without its value being sent."""
+
 
 def statements(wanted: Contract, there: Catalog) -> tuple[ProbeStatement, ...]:
     return probe_statements(wanted, there, compare(wanted, there))
@@ -52,7 +55,7 @@ def test_a_relation_is_read_written_upserted_and_deleted_from() -> None:
     """Each kind of statement that the image issues is judged with the columns that it names."""
     made = statements(*everything("id", "name"))
     assert [
-        ("SELECT", 'SELECT "id", "name" FROM "public"."t" LIMIT 1', 0),
+        ("SELECT", f'SELECT "id"{T}, "name"{T} FROM "public"."t" LIMIT 1', 0),
         ("INSERT", 'INSERT INTO "public"."t" ("id", "name") VALUES ($1, $2)', 2),
         (
             "INSERT … ON CONFLICT",
@@ -69,7 +72,7 @@ def test_a_relation_is_read_written_upserted_and_deleted_from() -> None:
 def test_a_read_can_do_without_a_row() -> None:
     """Where one row takes too long, the same read is judged with none."""
     (read,) = statements(contract(relation("t", column("a"))), catalog(live("t", live_column("a"))))
-    assert (ProbeKind.READ, 'SELECT "a" FROM "public"."t" LIMIT 0') == (read.kind, read.fallback)
+    assert (ProbeKind.READ, f'SELECT "a"{T} FROM "public"."t" LIMIT 0') == (read.kind, read.fallback)
     assert read.sql == script_of(read, 18, "p")
     assert read.fallback == script_of(read, 18, "p", shorter=True)
     assert read.sql == script_of(read, 15, "p")
@@ -115,7 +118,7 @@ def test_names_come_from_the_live_object() -> None:
     """The statements name the schema where the relation was found, not the search_path."""
     wanted = contract(relation("t", column("a")))
     (read,) = statements(wanted, catalog(live("t", live_column("a"), schema="Tenant")))
-    assert 'SELECT "a" FROM "Tenant"."t" LIMIT 1' == read.sql
+    assert f'SELECT "a"{T} FROM "Tenant"."t" LIMIT 1' == read.sql
 
 
 def test_nothing_is_built_for_what_is_missing() -> None:
@@ -153,7 +156,7 @@ def test_columns_that_refuse_are_left_out() -> None:
         can_update=False,
     )
     assert [
-        'SELECT "b", "c", "d" FROM "public"."t" LIMIT 1',
+        f'SELECT "b"{T}, "c"{T}, "d"{T} FROM "public"."t" LIMIT 1',
         'INSERT INTO "public"."t" ("d") VALUES ($1)',
         'UPDATE "public"."t" SET "d" = $1 WHERE false',
     ] == [statement.sql for statement in statements(wanted, catalog(there))]
@@ -169,7 +172,7 @@ def test_nothing_is_asked_that_is_refused_for_certain() -> None:
 def test_system_columns_are_read_but_not_from_views() -> None:
     """A system column is read like any other where there are some."""
     wanted = contract(relation("t", column("xmin"), column("a")))
-    assert '"xmin", "a"' in statements(wanted, catalog(live("t", live_column("a"))))[0].sql
+    assert f'"xmin"{T}, "a"{T}' in statements(wanted, catalog(live("t", live_column("a"))))[0].sql
     assert "xmin" not in statements(wanted, catalog(live("t", live_column("a"), kind="v")))[0].sql
 
 
