@@ -105,7 +105,7 @@ async def test_large_values_stay_on_the_server(database: Database) -> None:
     counter = Counter()
     async with counting_proxy(database.server.port, counter) as port:
         url = f"postgresql://{database.role}:{PASSWORD}@127.0.0.1:{port}/{database.name}?sslmode=disable"
-        contract = b"contract: 1\nrelations:\n  files: {columns: {id: int, content: bytea, meta: json, both_of: pair, ctid: }}\n"
+        columns = b"{id: int, content: bytea, meta: json, both_of: pair, ctid: }"
         result = await Checker(
             contract=parse_contract(b"contract: 1\nrelations:\n  files: {columns: %s}\n" % columns),
             source=DatabaseSource(variable="DATABASE_URL", text=Secret(url)),
