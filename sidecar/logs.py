@@ -24,6 +24,7 @@ DRAINING = "draining"
 EXITED = "exited"
 TERMINATION_LOG_FAILED = "termination log not written"
 LIBRARY = "library message"
+BUG = "bug"
 
 FINDINGS_SHOWN = 50
 """Findings in one line; container runtimes split lines at 16 KiB, and /status and the report have all of them."""

@@ -5,7 +5,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -173,11 +173,11 @@ def _written(
 
 
 def _wanted(type_: Any) -> str:
-    literals = [arg for arg in get_args(type_) if getattr(arg, "__origin__", None) is Literal]
+    """Return what a value of that type looks like, for a message."""
     base = type_
     while hasattr(base, "__metadata__"):
         base = base.__origin__
-    if getattr(base, "__origin__", None) is Literal or literals:
+    if get_origin(base) is Literal:
         return f"one of {', '.join(get_args(base))}"
     if base is bool:
         return "true or false"

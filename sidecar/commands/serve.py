@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+import traceback
 from types import FrameType
 
 from sidecar.report import ExitCode
@@ -45,8 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         return int(asyncio.run(serve(settings, os.environ, logger)))
     except Exception as error:
-        logger.debug("traceback", exc_info=True)
-        line = f"bug: {type(error).__name__} in {_place(error)}; please report it"
+        frames = _frames(error)
+        logger.debug(logs.BUG, frames=frames)
+        line = f"bug: {type(error).__name__} in {frames[-1]}; please report it"
         last_words(settings.values, logger, ExitCode.BUG, None, line)
         return int(ExitCode.BUG)
     finally:
@@ -58,11 +60,8 @@ def _exit_now(number: int, frame: FrameType | None) -> None:
     os._exit(int(ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED))
 
 
-def _place(error: BaseException) -> str:
-    """Return module and line of the innermost frame: no message, which could carry anything."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    if traceback is None:
-        return "an unknown place"
-    return f"{traceback.tb_frame.f_globals.get('__name__', '?')}:{traceback.tb_lineno}"
+def _frames(error: BaseException) -> list[str]:
+    """Return module and line of every frame, innermost last: no message and no values, which could hold anything."""
+    return [
+        f"{frame.f_globals.get('__name__', '?')}:{line}" for frame, line in traceback.walk_tb(error.__traceback__)
+    ] or ["an unknown place"]
