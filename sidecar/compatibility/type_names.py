@@ -67,15 +67,16 @@ _CATALOG_NAMES: dict[str, str] = {
 _SAME_NAMES = frozenset(("bool", "interval", "numeric", "time", "timestamp", "varchar"))
 """Names in pg_type that mean the same as words of the grammar; pg_catalog.char and .bit do not."""
 
-_WORD = r"""(?:"(?:[^"]|"")+"|[A-Za-z_\u0080-\U0010ffff][\w$]*)"""
+# A letter is written as what it is not: a range to the end of Unicode takes long to compile, above all without case.
+_WORD = r"""(?:"(?:[^"]|"")+"|[^\x00-\x40\x5b-\x5e\x60\x7b-\x7f][\w$]*)"""
 _TYPE = re.compile(
     rf"""
     (?P<words>{_WORD}(?:\s*\.\s*{_WORD}|(?:\s+{_WORD})*))
     \s*(?:\((?P<modifiers>[^()]*)\))?
-    (?P<tail>\s*with(?:out)?\s+time\s+zone)?
-    (?P<array>(?:\s*\[\s*\d*\s*\])+|\s*array(?:\s*\[\s*\d+\s*\])?)?
+    (?P<tail>\s*(?i:with(?:out)?\s+time\s+zone))?
+    (?P<array>(?:\s*\[\s*\d*\s*\])+|\s*(?i:array)(?:\s*\[\s*\d+\s*\])?)?
     """,
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE,
 )
 _INTEGER = re.compile(r"-?\d{1,9}\Z")
 _INTERVAL_FIELDS = frozenset(("year", "month", "day", "hour", "minute", "second", "to"))
