@@ -78,6 +78,8 @@ _TYPE = re.compile(
     """,
     re.VERBOSE,
 )
+# Modifiers are the one part of a type that SQL text takes unquoted, so nothing else may be in them.
+_MODIFIER = re.compile(r"(-?\d{1,9}|[A-Za-z_]\w{0,62})\Z", re.ASCII)
 _INTEGER = re.compile(r"-?\d{1,9}\Z")
 _INTERVAL_FIELDS = frozenset(("year", "month", "day", "hour", "minute", "second", "to"))
 _Words = list[tuple[str, bool]]
@@ -110,8 +112,8 @@ def parse_type_name(text: str) -> TypeName:
     modifiers = tuple(part.strip().lower() for part in (match["modifiers"] or "").split(","))
     if match["modifiers"] is None:
         modifiers = ()
-    elif not all(modifiers):
-        raise ValueError(f"{text!r} is not a type name: empty type modifier")
+    elif not all(_MODIFIER.match(modifier) for modifier in modifiers):
+        raise ValueError(f"{text!r} is not a type name: a type modifier is a number or a word")
     name = (_qualified if has_dot else _unqualified)(text, words, modifiers, is_array)
     if name.is_grammar and not all(_INTEGER.match(modifier) for modifier in modifiers):
         raise ValueError(f"{text!r} is not a type name: its modifiers must be whole numbers")

@@ -15,20 +15,21 @@ _IN_TAG = r"[^\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]"
 _IN_WORD = r"[^\x00-\x23\x25-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]"
 _SPACES = " \t\n\r\f\v"
 _SPACE = r"[ \t\n\r\f\v]"
+# Words are taken whole, so that what begins a token below never stands inside of one.
 # A string goes on after white space with a line end in it, and goes on with the same rules for backslashes.
 _CONTINUED = rf"(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:{_SPACE}|--[^\n\r]*[\n\r])*'"
 _TOKEN = re.compile(
     rf"""
       (?P<line_comment>--[^\n\r]*)
     | (?P<block_comment>/\*)
-    | (?P<escape_string>(?<!{_IN_WORD})[eE]'(?:[^'\\]|\\.|'')*'(?:{_CONTINUED}(?:[^'\\]|\\.|'')*')*)
-    | (?P<unclosed_escape>(?<!{_IN_WORD})[eE]')
+    | (?P<escape_string>[eE]'(?:[^'\\]|\\.|'')*'(?:{_CONTINUED}(?:[^'\\]|\\.|'')*')*)
+    | (?P<unclosed_escape>[eE]')
     | (?P<string>'(?:[^']|'')*')
     | (?P<identifier>"(?:[^"]|"")*")
-    | (?P<dollar>(?<!{_IN_WORD})\$(?P<tag>(?:{_LETTER}{_IN_TAG}*)?)\$.*?\$(?P=tag)\$)
-    | (?P<parameter>(?<!{_IN_WORD})\$(?P<number>[0-9]+))
+    | (?P<dollar>\$(?P<tag>(?:{_LETTER}{_IN_TAG}*)?)\$.*?\$(?P=tag)\$)
+    | (?P<parameter>\$(?P<number>[0-9]+))
     | (?P<semicolon>;)
-    | (?P<unclosed>['"]|(?<!{_IN_WORD})\$(?:{_LETTER}{_IN_TAG}*)?\$)
+    | (?P<unclosed>['"]|\$(?:{_LETTER}{_IN_TAG}*)?\$)
     | (?P<space>{_SPACE}+)
     | (?P<word>{_LETTER}{_IN_WORD}*)
     | (?P<other>.)

@@ -184,3 +184,11 @@ def test_any_sequence_of_words_is_a_type_or_a_value_error(text: str) -> None:
     except ValueError:
         return
     assert parsed == parse_type_name(str(parsed))
+
+
+@pytest.mark.parametrize("modifier", ["1/*", "*/", "--", "-", "1;2", "'", '"', "$$", "a b", "\\", "1.5", "%", "ä"])
+def test_modifiers_hold_numbers_and_words_alone(modifier: str) -> None:
+    """A modifier is the one part of a type that goes into SQL text unquoted, so nothing else may be in it."""
+    for text in (f"text({modifier})", f"numeric(10,{modifier})", f"public.geometry({modifier},4326)"):
+        with pytest.raises(ValueError, match="is not a type name"):
+            parse_type_name(text)
