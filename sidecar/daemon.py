@@ -21,7 +21,7 @@ from sidecar.model import Contract
 from sidecar.preflight import OUTCOMES
 from sidecar.readiness import Concluded, DrainStarted, Event, Phase, State, advance
 from sidecar.report import Conclusion, ContractSummary, ExitCode, Outcome, Report, termination_message
-from sidecar.settings import DEFAULT_TERMINATION_LOG, Settings, Values
+from sidecar.settings import Settings, Values
 from sidecar.termination import write_termination_log
 from sidecar.wiring import checker_of, policy_of, run_preflight
 
@@ -54,12 +54,11 @@ async def serve(settings: Settings, environ: Mapping[str, str], logger: logs.Log
 
 def last_words(values: Values, logger: logs.Logger, code: ExitCode, conclusion: Conclusion | None, line: str) -> None:
     """Leave the termination message of a failed run, and log the last line."""
-    if code is not ExitCode.OK and values.termination_log != "off":
+    if code is not ExitCode.OK:
         message = f"{line}\nexit code {int(code)}\n".encode(errors="replace")
         if conclusion is not None and conclusion.exit_code is code:
             message = termination_message(conclusion)
-        create = values.termination_log != DEFAULT_TERMINATION_LOG
-        error = write_termination_log(values.termination_log, message, create=create)
+        error = write_termination_log(values.termination_log, message)
         if error is not None:
             logger.warning(logs.TERMINATION_LOG_FAILED, path=values.termination_log, error=error.strerror)
     logs.log_exit(logger, code, conclusion, line)
@@ -109,10 +108,12 @@ class _Daemon:
         """Load the contract, make the preflight, stay while ready, and return the exit code."""
         for variable in self._settings.ignored_variables:
             self._logger.warning(logs.VARIABLE_IGNORED, variable=variable)
+        if self._settings.ignored_keys:
+            self._logger.debug(logs.KEYS_IGNORED, keys=list(self._settings.ignored_keys))
         try:
             contract = read_contract(self._settings.values.contract)
         except ContractError as error:
-            self.misconfigured(tuple(f"{error.path}: {problem}" for problem in error.problems))
+            self.misconfigured(error.lines)
             return ExitCode.MISCONFIGURED
         self._note_contract(contract)
         self._checker = checker_of(self._settings, contract, self._environ)
@@ -140,8 +141,7 @@ class _Daemon:
 
     def misconfigured(self, problems: tuple[str, ...]) -> None:
         """Conclude before any attempt."""
-        conclusion = Conclusion(outcome=Outcome.MISCONFIGURED, attempts=0, elapsed_s=0.0, problems=problems)
-        self._apply(Concluded(at=time.time(), conclusion=conclusion))
+        self._apply(Concluded(at=time.time(), conclusion=Conclusion.misconfigured(problems)))
 
     async def _drain(self) -> None:
         """Answer 503 for the drain period; a second signal ends it."""

@@ -100,6 +100,11 @@ class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()
     """Set for a misconfiguration found before any attempt: one line each."""
 
+    @classmethod
+    def misconfigured(cls, problems: tuple[str, ...]) -> "Conclusion":
+        """Return the conclusion of a preflight that could not begin."""
+        return cls(outcome=Outcome.MISCONFIGURED, attempts=0, elapsed_s=0.0, problems=problems)
+
     @property
     def exit_code(self) -> ExitCode:
         """The exit code that tells this outcome."""

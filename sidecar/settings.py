@@ -76,6 +76,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     source: DatabaseSource
     ignored_variables: tuple[str, ...] = ()
     """SIDECAR_* variables that mean nothing, each with a hint: a mistyped name must not go unnoticed."""
+    ignored_keys: tuple[str, ...] = ()
+    """Keys of the database URL that tune clients of other kinds."""
 
     @property
     def backoff(self) -> Backoff:
@@ -137,9 +139,10 @@ def load_settings(environ: Mapping[str, str], flags: Mapping[str, str | None]) -
     if admin is not None and not _is_loopback(admin.host):
         problems.append("SIDECAR_ADMIN_LISTEN: must be a loopback address, such as 127.0.0.1:9633 or [::1]:9633")
     source = None
+    ignored_keys: tuple[str, ...] = ()
     try:
         source = find_source(environ)
-        source.load(environ)
+        ignored_keys = source.load(environ).ignored
     except TargetError as error:
         problems.append(str(error))
     if problems or listen is None or source is None:
@@ -150,6 +153,7 @@ def load_settings(environ: Mapping[str, str], flags: Mapping[str, str | None]) -
         admin_listen=admin,
         source=source,
         ignored_variables=tuple(_ignored(environ)),
+        ignored_keys=ignored_keys,
     )
 
 

@@ -2,25 +2,30 @@
 
 import os
 
+from sidecar.settings import DEFAULT_TERMINATION_LOG
 
-def write_termination_log(path: str, message: bytes, *, create: bool) -> OSError | None:
+
+def write_termination_log(path: str, message: bytes) -> OSError | None:
     """Write ``message`` over the file at ``path``.
 
-    The kubelet bind-mounts the file, so it is never renamed over. It is written in one call.
+    The kubelet bind-mounts the file, so it is never renamed over. It is written in one call. The default path means
+    nothing outside of Kubernetes, so it is not made there; a path of one's own is.
 
     Args:
-        path: the file.
+        path: the file, or ``off``.
         message: at most 4,096 bytes.
-        create: make the file if it is not there; the default path means nothing outside of Kubernetes.
 
     Returns:
-        What went wrong, or None; a missing file that need not be created is not wrong.
+        What went wrong, or None.
     """
-    flags = os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+    if path == "off":
+        return None
+    is_default = path == DEFAULT_TERMINATION_LOG
+    flags = os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | (0 if is_default else os.O_CREAT)
     try:
         descriptor = os.open(path, flags, 0o644)
     except FileNotFoundError as error:
-        return error if create else None
+        return None if is_default else error
     except OSError as error:
         return error
     try:

@@ -8,12 +8,12 @@ import os
 import signal
 import sys
 
-from sidecar.commands.shared import add_settings, misconfigured, settings_from
+from sidecar.commands.shared import add_settings, bug_line, settings_from, termination_log_from
 from sidecar.contract.errors import ContractError
 from sidecar.contract.reader import read_contract
 from sidecar.readiness import AttemptEnded, Event
-from sidecar.report import Conclusion, ExitCode, Outcome, termination_message, to_json, to_text
-from sidecar.settings import DEFAULT_TERMINATION_LOG, Settings, SettingsError
+from sidecar.report import Conclusion, ExitCode, termination_message, to_json, to_text
+from sidecar.settings import Settings, SettingsError
 from sidecar.streams import settle
 from sidecar.termination import write_termination_log
 from sidecar.wiring import checker_of, policy_of, run_preflight
@@ -27,24 +27,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the preflight, print the result, and return the exit code."""
-    termination_log = arguments.termination_log or os.environ.get("SIDECAR_TERMINATION_LOG") or DEFAULT_TERMINATION_LOG
+    conclusion: Conclusion | None = None
     try:
         settings = settings_from(arguments)
-    except SettingsError as error:
-        conclusion: Conclusion | None = misconfigured(error)
-        code = ExitCode.MISCONFIGURED
-    else:
         conclusion, code = asyncio.run(_check(settings, quiet=arguments.output == "json"))
+        message = b"interrupted before a verdict\n"
+    except SettingsError as error:
+        conclusion = Conclusion.misconfigured(error.problems)
+        code = conclusion.exit_code
+    except Exception as error:
+        code, message = ExitCode.BUG, f"{bug_line(error)}\n".encode()
     if conclusion is not None:
         _print(conclusion, arguments.output)
         message = termination_message(conclusion)
     else:
-        print("interrupted before a verdict", file=sys.stderr)
-        message = b"interrupted before a verdict\n"
-    if code is not ExitCode.OK and termination_log != "off":
-        failed = write_termination_log(termination_log, message, create=termination_log != DEFAULT_TERMINATION_LOG)
+        _complain(message.decode().rstrip("\n"))
+    if code is not ExitCode.OK:
+        path = termination_log_from(arguments)
+        failed = write_termination_log(path, message)
         if failed is not None:
-            print(f"sidecar: {termination_log} not written: {failed.strerror}", file=sys.stderr)
+            _complain(f"sidecar: {path} not written: {failed.strerror}")
+    settle(sys.stderr)
     return int(code)
 
 
@@ -53,8 +56,7 @@ async def _check(settings: Settings, *, quiet: bool) -> tuple[Conclusion | None,
     try:
         contract = read_contract(settings.values.contract)
     except ContractError as error:
-        problems = tuple(f"{error.path}: {problem}" for problem in error.problems)
-        conclusion = Conclusion(outcome=Outcome.MISCONFIGURED, attempts=0, elapsed_s=0.0, problems=problems)
+        conclusion = Conclusion.misconfigured(error.lines)
         return conclusion, conclusion.exit_code
     checker = checker_of(settings, contract, os.environ)
     task = asyncio.create_task(run_preflight(checker, policy_of(settings), _ignore if quiet else _print_attempt))
@@ -82,8 +84,12 @@ def _print_attempt(event: Event) -> None:
     if isinstance(event, AttemptEnded):
         result = "verdict" if event.failure is None else str(event.failure)
         wait = "" if event.retry_in_s is None else f"; next in {event.retry_in_s:.1f} s"
-        with contextlib.suppress(OSError):
-            print(f"attempt {event.number}: {event.duration_s:.3f} s, {result}{wait}", file=sys.stderr, flush=True)
+        _complain(f"attempt {event.number}: {event.duration_s:.3f} s, {result}{wait}")
+
+
+def _complain(line: str) -> None:
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def _print(conclusion: Conclusion, output: str) -> None:

@@ -4,10 +4,9 @@ import argparse
 import os
 import signal
 import sys
-import traceback
 from types import FrameType
 
-from sidecar.report import ExitCode
+from sidecar.report import Conclusion, ExitCode
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,45 +22,38 @@ def run(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit_now)
 
+    from sidecar.streams import settle
+
+    try:
+        return int(_serve(arguments))
+    finally:
+        settle(sys.stderr)
+
+
+def _serve(arguments: argparse.Namespace) -> ExitCode:
     import asyncio
 
     from sidecar import logs
-    from sidecar.commands.shared import misconfigured, settings_from
+    from sidecar.commands.shared import bug_line, frames_of, settings_from, termination_log_from
     from sidecar.daemon import last_words, serve
     from sidecar.settings import SettingsError, Values
-    from sidecar.streams import settle
 
     try:
         settings = settings_from(arguments)
     except SettingsError as error:
-        values = Values(
-            termination_log=arguments.termination_log
-            or os.environ.get("SIDECAR_TERMINATION_LOG")
-            or Values().termination_log
-        )
-        conclusion = misconfigured(error)
+        values = Values(termination_log=termination_log_from(arguments))
+        conclusion = Conclusion.misconfigured(error.problems)
         last_words(values, logs.configure(values), conclusion.exit_code, conclusion, conclusion.headline)
-        return int(conclusion.exit_code)
+        return conclusion.exit_code
     logger = logs.configure(settings.values)
     try:
-        return int(asyncio.run(serve(settings, os.environ, logger)))
+        return asyncio.run(serve(settings, os.environ, logger))
     except Exception as error:
-        frames = _frames(error)
-        logger.debug(logs.BUG, frames=frames)
-        line = f"bug: {type(error).__name__} in {frames[-1]}; please report it"
-        last_words(settings.values, logger, ExitCode.BUG, None, line)
-        return int(ExitCode.BUG)
-    finally:
-        settle(sys.stderr)
+        logger.debug(logs.BUG, frames=frames_of(error))
+        last_words(settings.values, logger, ExitCode.BUG, None, bug_line(error))
+        return ExitCode.BUG
 
 
 def _exit_now(number: int, frame: FrameType | None) -> None:
     sys.stderr.flush()
     os._exit(int(ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED))
-
-
-def _frames(error: BaseException) -> list[str]:
-    """Return module and line of every frame, innermost last: no message and no values, which could hold anything."""
-    return [
-        f"{frame.f_globals.get('__name__', '?')}:{line}" for frame, line in traceback.walk_tb(error.__traceback__)
-    ] or ["an unknown place"]

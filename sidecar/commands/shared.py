@@ -1,11 +1,10 @@
-"""What ``serve`` and ``check`` have in common: the settings as flags, and telling that they are wrong."""
+"""What ``serve`` and ``check`` have in common: the settings as flags, and telling what went wrong."""
 
 import argparse
 import os
-import sys
+import traceback
 
-from sidecar.report import Conclusion, Outcome
-from sidecar.settings import Settings, SettingsError, fields, load_settings
+from sidecar.settings import DEFAULT_TERMINATION_LOG, Settings, fields, load_settings
 
 
 def add_settings(parser: argparse.ArgumentParser, *, leave_out: tuple[str, ...] = ()) -> None:
@@ -34,12 +33,19 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
     return load_settings(os.environ, {field.name: getattr(arguments, field.name, None) for field in fields()})
 
 
-def misconfigured(error: SettingsError) -> Conclusion:
-    """Return the conclusion that tells wrong settings."""
-    return Conclusion(outcome=Outcome.MISCONFIGURED, attempts=0, elapsed_s=0.0, problems=error.problems)
+def termination_log_from(arguments: argparse.Namespace) -> str:
+    """Return where the last words go; also where the settings as a whole cannot be used."""
+    given: str | None = arguments.termination_log
+    return given or os.environ.get("SIDECAR_TERMINATION_LOG") or DEFAULT_TERMINATION_LOG
 
 
-def print_problems(error: SettingsError) -> None:
-    """Print every problem on standard error, a line each."""
-    for problem in error.problems:
-        print(f"sidecar: {problem}", file=sys.stderr)
+def frames_of(error: BaseException) -> list[str]:
+    """Return module and line of every frame, innermost last: no message and no values, which could hold anything."""
+    return [
+        f"{frame.f_globals.get('__name__', '?')}:{line}" for frame, line in traceback.walk_tb(error.__traceback__)
+    ] or ["an unknown place"]
+
+
+def bug_line(error: BaseException) -> str:
+    """Return the one line that tells an error which nobody expected."""
+    return f"bug: {type(error).__name__} in {frames_of(error)[-1]}; please report it"

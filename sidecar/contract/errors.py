@@ -28,6 +28,11 @@ class ContractError(Exception):
 
     def __init__(self, path: str, problems: tuple[Problem, ...]) -> None:
         """Remember the file and its problems."""
-        super().__init__("; ".join(f"{path}: {problem}" for problem in problems))
         self.path = path
         self.problems = problems
+        super().__init__("; ".join(self.lines))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The problems, a line each, with the file in front."""
+        return tuple(f"{self.path}: {problem}" for problem in self.problems)

@@ -83,6 +83,31 @@ def test_colour_on_a_terminal_unless_no_color(
     assert coloured == ("\x1b[32m" in output)
 
 
+def test_bug_in_check_exits_1_without_a_traceback(realtime: Database, tmp_path: Path) -> None:
+    """An error that nobody expected is told with its place alone, by check as by serve."""
+    script = (
+        "import sys, sidecar.attempt\n"
+        "def broken(*_):\n    raise RuntimeError('canary-in-a-bug')\n"
+        "sidecar.attempt.compare = broken\n"
+        "from sidecar.cli import main\nsys.exit(main(['check']))"
+    )
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("SIDECAR_")}
+    environ |= {"DATABASE_URL": realtime.url, "SIDECAR_CONTRACT": write_contract(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environ, capture_output=True, text=True, timeout=WITHIN_S, check=False
+    )
+    assert (1, "") == (done.returncode, done.stdout)
+    assert "bug: RuntimeError in __main__:3; please report it\n" == done.stderr
+
+
+def test_ignored_keys_of_the_url_get_a_debug_line(realtime: Database, tmp_path: Path) -> None:
+    """What another client's tuning keys were dropped can be seen where somebody looks for it."""
+    environ = {"DATABASE_URL": f"{realtime.url}?pgbouncer=true&connection_limit=5", "SIDECAR_LOG_LEVEL": "debug"}
+    with running(tmp_path, environ | {"SIDECAR_CONTRACT": write_contract(tmp_path)}) as sidecar:
+        line = sidecar.wait_for("keys of the database URL ignored")
+    assert ("debug", ["pgbouncer", "connection_limit"]) == (line["level"], line["keys"])
+
+
 def test_check_into_a_closed_pipe_keeps_its_exit_code(tmp_path: Path) -> None:
     """Nobody reads the result to its end: the exit code still tells it, and there is no traceback."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("SIDECAR_")}

@@ -9,6 +9,7 @@ import pytest
 
 from sidecar.attempt import Checker
 from sidecar.contract.reader import parse_contract
+from sidecar.model import Failure
 from sidecar.postgres.session import Limits
 from sidecar.postgres.source import DatabaseSource
 from sidecar.postgres.target import Secret
@@ -64,6 +65,17 @@ async def counting_proxy(port: int, counter: Counter) -> AsyncIterator[int]:
         yield listener.sockets[0].getsockname()[1]
 
 
+async def attempt_through(port: int, database: Database, contract: bytes) -> Report | Failure:
+    """Make one attempt through the proxy on ``port``."""
+    url = f"postgresql://{database.role}:{PASSWORD}@127.0.0.1:{port}/{database.name}?sslmode=disable"
+    return await Checker(
+        contract=parse_contract(contract),
+        source=DatabaseSource(variable="DATABASE_URL", text=Secret(url)),
+        environ={},
+        limits=Limits(),
+    ).attempt(60.0)
+
+
 @pytest.mark.parametrize("count", [1, 30, 300])
 async def test_passing_attempt_takes_four_round_trips(database: Database, count: int) -> None:
     """Opening, preparing and running the catalog query, probing and ending: four, whatever the contract's size."""
@@ -80,13 +92,7 @@ async def test_passing_attempt_takes_four_round_trips(database: Database, count:
     )
     counter = Counter()
     async with counting_proxy(database.server.port, counter) as port:
-        url = f"postgresql://{database.role}:{PASSWORD}@127.0.0.1:{port}/{database.name}?sslmode=disable"
-        result = await Checker(
-            contract=parse_contract(f"contract: 1\nrelations:\n{relations}\n".encode()),
-            source=DatabaseSource(variable="DATABASE_URL", text=Secret(url)),
-            environ={},
-            limits=Limits(),
-        ).attempt(60.0)
+        result = await attempt_through(port, database, f"contract: 1\nrelations:\n{relations}\n".encode())
     assert isinstance(result, Report), result
     assert () == result.findings
     assert 4 == counter.after_connect, counter.bursts
@@ -104,14 +110,8 @@ async def test_large_values_stay_on_the_server(database: Database) -> None:
     await connection.close()
     counter = Counter()
     async with counting_proxy(database.server.port, counter) as port:
-        url = f"postgresql://{database.role}:{PASSWORD}@127.0.0.1:{port}/{database.name}?sslmode=disable"
         columns = b"{id: int, content: bytea, meta: json, both_of: pair, ctid: }"
-        result = await Checker(
-            contract=parse_contract(b"contract: 1\nrelations:\n  files: {columns: %s}\n" % columns),
-            source=DatabaseSource(variable="DATABASE_URL", text=Secret(url)),
-            environ={},
-            limits=Limits(),
-        ).attempt(60.0)
+        result = await attempt_through(port, database, b"contract: 1\nrelations:\n  files: {columns: %s}\n" % columns)
     assert isinstance(result, Report), result
     assert () == result.findings
     assert counter.received < 50_000
