@@ -27,7 +27,7 @@ LIBRARY = "library message"
 BUG = "bug"
 
 FINDINGS_SHOWN = 50
-"""Findings in one line; container runtimes split lines at 16 KiB, and /status and the report have all of them."""
+"""Findings or problems in one line; container runtimes split lines at 16 KiB, and /status and the report have all of them."""
 
 Logger = Any  # structlog's loggers are typed by what wraps them; ours are FilteringBoundLogger
 
@@ -146,7 +146,9 @@ def log_exit(logger: Logger, code: ExitCode, conclusion: Conclusion | None, reas
     if report is not None:
         fields |= _context(report) | _findings(report.findings)
     if conclusion and conclusion.problems:
-        fields["problems"] = list(conclusion.problems)
+        fields["problems"] = list(conclusion.problems[:FINDINGS_SHOWN])
+        if len(conclusion.problems) > FINDINGS_SHOWN:
+            fields["problems_total"] = len(conclusion.problems)
     # A pod that is told to stop while it waits for its database is nobody's error.
     levels = {ExitCode.OK: logger.info, ExitCode.TERMINATED: logger.warning, ExitCode.INTERRUPTED: logger.warning}
     levels.get(code, logger.error)(EXITED, **fields)

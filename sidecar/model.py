@@ -101,11 +101,6 @@ class ContractRelation(msgspec.Struct, frozen=True, kw_only=True):
         """Return the columns that statements of kind ``use`` name; none where the relation is not used so."""
         return tuple(column for column in self.columns if use in column.use) if use in self.use else ()
 
-    @property
-    def is_written(self) -> bool:
-        """True if the image does anything but read the relation."""
-        return bool(self.use - {Use.SELECT})
-
 
 class ContractEnum(msgspec.Struct, frozen=True, kw_only=True):
     """An enum type and the labels that the image reads or writes, in no particular order."""

@@ -17,7 +17,8 @@ _SPACES = " \t\n\r\f\v"
 _SPACE = r"[ \t\n\r\f\v]"
 # Words are taken whole, so that what begins a token below never stands inside of one.
 # A string goes on after white space with a line end in it, and goes on with the same rules for backslashes.
-_CONTINUED = rf"(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:{_SPACE}|--[^\n\r]*[\n\r])*'"
+# Possessive: a comment goes to the end of its line, and a row of dashes could be cut into comments in countless ways.
+_CONTINUED = rf"(?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:{_SPACE}|--[^\n\r]*+[\n\r])*+'"
 _TOKEN = re.compile(
     rf"""
       (?P<line_comment>--[^\n\r]*)

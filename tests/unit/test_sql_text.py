@@ -214,3 +214,9 @@ def test_quoting_protects_any_content(content: str) -> None:
     identifier = content.replace('"', '""')
     statement = parse_statement(f"SELECT '{string}' AS \"{identifier}x\"")
     assert ("select", 0) == (statement.verb, statement.parameters)
+
+
+def test_a_row_of_dashes_takes_no_time() -> None:
+    """A ruler of dashes behind an escape string is one comment, not one of 2^30 ways to read it."""
+    for text in (f"SELECT E'a' {'-' * 400}\n, 1", f"SELECT E'a'\n{'-' * 400}\n, 1", f"SELECT E'a' {'-- ' * 200}"):
+        assert "select" == parse_statement(text).verb
