@@ -27,7 +27,7 @@ LIBRARY = "library message"
 BUG = "bug"
 
 FINDINGS_SHOWN = 50
-"""Findings or problems in one line; container runtimes split lines at 16 KiB, and /status and the report have all of them."""
+"""Findings or problems in one line: container runtimes split lines at 16 KiB. /status and the report have them all."""
 
 Logger = Any  # structlog's loggers are typed by what wraps them; ours are FilteringBoundLogger
 
