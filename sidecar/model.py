@@ -136,6 +136,19 @@ class ContractSource(msgspec.Struct, frozen=True, kw_only=True):
     migration: str | None = None
 
 
+class ContractMigrations(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest migration that the image was built with: information for a report, never a gate."""
+
+    tool: str
+    """A key of ``compatibility.migrations.TOOLS``."""
+    table: Name
+    """The tool's own table of what has been applied."""
+    head: dict[str, str]
+    """The newest migration in the tool's terms; by application for Django, else under the empty key."""
+    count: int | None = None
+    """How many migrations the image knows, where the contract says."""
+
+
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the image expects of the database."""
 
@@ -309,6 +322,28 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     functions: dict[str, tuple[CatalogFunction, ...]]
     extensions: dict[str, str]
     """Installed extensions and their versions."""
+
+
+class Side(StrEnum):
+    """Which side of a mismatch is older, as far as the migration tool's table can tell."""
+
+    SAME = "same"
+    DATABASE_BEHIND = "database behind"
+    DATABASE_AHEAD = "database ahead"
+    DIVERGED = "diverged"
+    UNKNOWN = "unknown"
+
+
+class MigrationPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the database's migrations stand, seen from the image."""
+
+    side: Side
+    count: int | None = None
+    """By how many migrations the sides are apart, where the tool's table can tell."""
+    image_head: str = ""
+    database_head: str = ""
+    detail: str = ""
+    """What else a person needs: a migration that failed half-way, why nothing can be told."""
 
 
 class Severity(StrEnum):
