@@ -136,6 +136,8 @@ class _Daemon:
         """Return the one line that says why the process ends."""
         if code not in (ExitCode.TERMINATED, ExitCode.INTERRUPTED):
             return self.state.line
+        if self.state.blocked_by is not None:
+            return f"interrupted while a mismatch was checked again: {self.state.blocked_by.headline}"
         failure = self.state.last_failure
         return "interrupted before a verdict" + (f": {failure}" if failure else "")
 
@@ -155,7 +157,7 @@ class _Daemon:
 
     async def _check(self) -> Conclusion:
         """Make one attempt on demand. It changes neither readiness nor what is remembered of the preflight."""
-        if self._checker is None or self.state.phase in (Phase.STARTING, Phase.CHECKING):
+        if self._checker is None or self.state.phase in (Phase.STARTING, Phase.CHECKING, Phase.BLOCKED):
             raise BusyError("the preflight is under way; see /status")
         if self._checking:
             raise BusyError("another check is under way")

@@ -10,7 +10,7 @@ import structlog
 
 from sidecar.model import Finding
 from sidecar.readiness import AttemptEnded, Concluded, DrainStarted, Event, Phase, State
-from sidecar.report import Conclusion, ExitCode, Report, finding_to_json
+from sidecar.report import Conclusion, ExitCode, Report, finding_to_json, position_to_json
 from sidecar.settings import Values
 
 LISTENING = "listening"
@@ -19,6 +19,7 @@ VARIABLE_IGNORED = "unknown variable ignored"
 KEYS_IGNORED = "keys of the database URL ignored"
 ATTEMPT_FAILED = "attempt failed"
 ATTEMPT_DECIDED = "attempt decided"
+BLOCKED = "blocked"
 READY = "ready"
 DRAINING = "draining"
 EXITED = "exited"
@@ -115,6 +116,14 @@ def observe(logger: Logger, state: State, event: Event) -> None:
                 sqlstate=failure.sqlstate,
                 retry_in_s=None if event.retry_in_s is None else round(event.retry_in_s, 3),
             )
+        case AttemptEnded() if event.report is not None and event.retry_in_s is not None:
+            logger.warning(
+                BLOCKED,
+                attempt=event.number,
+                duration_s=round(event.duration_s, 3),
+                reason=event.report.headline,
+                retry_in_s=round(event.retry_in_s, 3),
+            )
         case AttemptEnded() if event.report is not None:
             logger.info(
                 ATTEMPT_DECIDED,
@@ -145,6 +154,8 @@ def log_exit(logger: Logger, code: ExitCode, conclusion: Conclusion | None, reas
     }
     if report is not None:
         fields |= _context(report) | _findings(report.findings)
+        if report.migrations is not None:
+            fields["migrations"] = position_to_json(report)
     if conclusion and conclusion.problems:
         fields["problems"] = list(conclusion.problems[:FINDINGS_SHOWN])
         if len(conclusion.problems) > FINDINGS_SHOWN:

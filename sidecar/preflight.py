@@ -43,6 +43,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     deadline_s: float = 120.0
     """From the first attempt to giving up."""
     max_attempts: int | None = None
+    mismatch_grace_s: float = 0.0
+    """How long after the first incompatible verdict to check again; 0: that verdict stands."""
     attempt_timeout_s: float = 60.0
     """Outer bound of a single attempt."""
     backoff: Backoff = Backoff()
@@ -70,8 +72,10 @@ async def preflight(
         notify: told of everything that happens, the conclusion last.
     """
     started = clock()
-    number = timeouts = in_a_row = 0
+    number = timeouts = in_a_row = mismatches = 0
     previous: Disposition | None = None
+    ends_at = started + policy.deadline_s
+    grace_ends_at: float | None = None
 
     def conclude(outcome: Outcome, report: Report | None, failure: Failure | None) -> Conclusion:
         conclusion = Conclusion(
@@ -84,17 +88,32 @@ async def preflight(
         number += 1
         notify(AttemptStarted(at=wall_clock(), number=number))
         began = clock()
-        remaining_s = policy.deadline_s - (began - started)
-        result = await attempt(min(policy.attempt_timeout_s, remaining_s), timeouts)
+        result = await attempt(min(policy.attempt_timeout_s, ends_at - began), timeouts)
         duration_s = clock() - began
         if isinstance(result, Report):
-            notify(AttemptEnded(at=wall_clock(), number=number, duration_s=duration_s, report=result))
-            return conclude(Outcome.COMPATIBLE if result.is_compatible else Outcome.INCOMPATIBLE, result, None)
+            previous = None
+            mismatches += 1
+            if not result.is_compatible and grace_ends_at is None:
+                grace_ends_at = clock() + policy.mismatch_grace_s
+                ends_at = max(ends_at, grace_ends_at)  # a lost connection inside the grace is tried again, too
+            left_s = 0.0 if result.is_compatible or grace_ends_at is None else grace_ends_at - clock()
+            # The last look is at the very end of the grace, not a wait before it.
+            again_in_s = min(policy.backoff.delay_s(mismatches, jitter()), left_s)
+            if again_in_s < SHORTEST_ATTEMPT_S or number == policy.max_attempts:
+                notify(AttemptEnded(at=wall_clock(), number=number, duration_s=duration_s, report=result))
+                return conclude(Outcome.COMPATIBLE if result.is_compatible else Outcome.INCOMPATIBLE, result, None)
+            notify(
+                AttemptEnded(
+                    at=wall_clock(), number=number, duration_s=duration_s, report=result, retry_in_s=again_in_s
+                )
+            )
+            await sleep(again_in_s)
+            continue
         timeouts += result.sqlstate == _STATEMENT_TIMEOUT
         in_a_row = in_a_row + 1 if result.disposition is previous else 1
         previous = result.disposition
         wait_s = policy.backoff.delay_s(number, jitter())
-        is_late = clock() - started + wait_s + SHORTEST_ATTEMPT_S > policy.deadline_s
+        is_late = clock() + wait_s + SHORTEST_ATTEMPT_S > ends_at
         is_last = is_late or _is_last(policy, number, in_a_row, result.disposition)
         notify(
             AttemptEnded(
@@ -108,7 +127,7 @@ async def preflight(
         if is_last:
             return conclude(OUTCOMES[result.disposition], None, result)
         await sleep(wait_s)
-        if clock() - started + SHORTEST_ATTEMPT_S > policy.deadline_s:  # a machine that was suspended, or overloaded
+        if clock() + SHORTEST_ATTEMPT_S > ends_at:  # a machine that was suspended, or overloaded
             return conclude(OUTCOMES[result.disposition], None, result)
 
 

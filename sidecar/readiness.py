@@ -20,6 +20,7 @@ class Phase(StrEnum):
 
     STARTING = "starting"
     CHECKING = "checking"
+    BLOCKED = "blocked"
     READY = "ready"
     FAILED = "failed"
     DRAINING = "draining"
@@ -49,6 +50,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[AttemptRecord, ...] = ()
     last_failure: Failure | None = None
     conclusion: Conclusion | None = None
+    blocked_by: Report | None = None
+    """The incompatible verdict that is checked again, while the grace for a migration runs."""
 
     @property
     def is_ready(self) -> bool:
@@ -57,8 +60,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def report(self) -> Report | None:
-        """The verdict, if there is one."""
-        return None if self.conclusion is None else self.conclusion.report
+        """The verdict, if there is one: the final one, or the one that is checked again."""
+        return self.blocked_by if self.conclusion is None else self.conclusion.report
 
     @property
     def line(self) -> str:
@@ -69,6 +72,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
             case Phase.CHECKING:
                 reason = f", {self.last_failure.reason}" if self.last_failure else ""
                 return f"checking: attempt {self.attempt}{reason}"
+            case Phase.BLOCKED:
+                return f"blocked: {self.blocked_by.headline}" if self.blocked_by else "blocked"
             case Phase.FAILED:
                 return self.conclusion.headline if self.conclusion else "failed"
 
@@ -81,7 +86,10 @@ class AttemptStarted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttemptEnded(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt has ended, with a verdict or with a failure."""
+    """An attempt has ended, with a verdict or with a failure.
+
+    A report with ``retry_in_s`` is an incompatible one that will be checked again.
+    """
 
     at: float
     number: int
@@ -116,8 +124,9 @@ def advance(state: State, event: Event) -> State:
         case _ if state.phase in (Phase.READY, Phase.FAILED, Phase.DRAINING):
             return state  # the latch: whatever happens now is told elsewhere and changes nothing here
         case AttemptStarted():
-            since = state.since if state.phase is Phase.CHECKING else event.at
-            return msgspec.structs.replace(state, phase=Phase.CHECKING, since=since, attempt=event.number)
+            if state.phase in (Phase.CHECKING, Phase.BLOCKED):
+                return msgspec.structs.replace(state, attempt=event.number)
+            return msgspec.structs.replace(state, phase=Phase.CHECKING, since=event.at, attempt=event.number)
         case AttemptEnded():
             record = AttemptRecord(
                 number=event.number,
@@ -127,7 +136,16 @@ def advance(state: State, event: Event) -> State:
                 retry_in_s=event.retry_in_s,
             )
             kept = (*state.attempts, record)[-ATTEMPTS_KEPT:]
-            return msgspec.structs.replace(state, attempts=kept, last_failure=event.failure)
+            is_blocked = event.report is not None and event.retry_in_s is not None
+            phase = Phase.BLOCKED if is_blocked else Phase.CHECKING
+            return msgspec.structs.replace(
+                state,
+                phase=phase,
+                since=state.since if state.phase is phase else event.at,
+                attempts=kept,
+                last_failure=event.failure,
+                blocked_by=event.report if is_blocked else None,
+            )
         case Concluded():
             passed = event.conclusion.outcome is Outcome.COMPATIBLE
             phase = Phase.READY if passed else Phase.FAILED

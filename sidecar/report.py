@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from sidecar.model import Contract, Database, Failure, Finding, Severity
+from sidecar.compatibility.migrations import sentence
+from sidecar.model import Contract, Database, Failure, Finding, MigrationPosition, Severity
 
 TERMINATION_MESSAGE_BYTES = 4096
 """What Kubernetes keeps of a container's termination message (Pod lifecycle, "Termination messages")."""
@@ -66,6 +67,14 @@ class ContractSummary(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """How the statements behind a verdict were judged; what only an execution shows, a plan does not."""
+
+    relations_read: int = 0
+    queries_run: int = 0
+    statements_planned: int = 0
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """A verdict: what an attempt that got through found."""
 
@@ -75,16 +84,27 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Every finding, errors first, then by object."""
     strict: bool = False
     """Warnings gate too."""
+    coverage: Coverage = Coverage()
+    migrations: MigrationPosition | None = None
+    """Which side is behind; asked only where something gates and the contract says how."""
 
     @property
     def errors(self) -> tuple[Finding, ...]:
         """The findings that gate."""
-        return self.findings if self.strict else tuple(f for f in self.findings if f.severity is Severity.ERROR)
+        return tuple(finding for finding in self.findings if finding.gates(strict=self.strict))
 
     @property
     def is_compatible(self) -> bool:
         """True if nothing gates."""
         return not self.errors
+
+    @property
+    def headline(self) -> str:
+        """The first finding that gates, and how many more there are; without one, how many findings."""
+        errors = self.errors
+        if not errors:
+            return _count(self)
+        return f"{_sentence(errors[0])}{_more(len(errors))}"
 
 
 class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,14 +134,9 @@ class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
     def headline(self) -> str:
         """One line: the outcome, then the first finding or the failure."""
         if self.report is not None:
-            errors = self.report.errors
-            if not errors:
-                return f"{self.outcome}: {_count(self.report)}"
-            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-            return f"{self.outcome}: {_sentence(errors[0])}{more}"
+            return f"{self.outcome}: {self.report.headline}"
         if self.problems:
-            more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
-            return f"{self.outcome}: {self.problems[0]}{more}"
+            return f"{self.outcome}: {self.problems[0]}{_more(len(self.problems))}"
         return f"{self.outcome}: {self.failure}"
 
 
@@ -135,12 +150,31 @@ def to_json(conclusion: Conclusion) -> dict[str, Any]:
         "headline": conclusion.headline,
         "attempts": conclusion.attempts,
         "elapsed_s": round(conclusion.elapsed_s, 3),
-        "findings": [] if report is None else [finding_to_json(f) for f in report.findings],
         "failure": None if failure is None else msgspec.to_builtins(failure),
         "problems": list(conclusion.problems),
-        "contract": None if report is None else msgspec.to_builtins(report.contract),
-        "database": None if report is None else msgspec.to_builtins(report.database),
+        **report_to_json(report),
     }
+
+
+def report_to_json(report: Report | None) -> dict[str, Any]:
+    """Return what a report tells as plain values; the same keys without one."""
+    if report is None:
+        return {"findings": [], "contract": None, "database": None, "coverage": None, "migrations": None}
+    return {
+        "findings": [finding_to_json(finding) for finding in report.findings],
+        "contract": msgspec.to_builtins(report.contract),
+        "database": msgspec.to_builtins(report.database),
+        "coverage": msgspec.to_builtins(report.coverage),
+        "migrations": position_to_json(report),
+    }
+
+
+def position_to_json(report: Report) -> dict[str, Any] | None:
+    """Return which side is behind as plain values, or None where nobody asked."""
+    if report.migrations is None:
+        return None
+    value: dict[str, Any] = msgspec.to_builtins(report.migrations)
+    return {"sentence": sentence(report.migrations), **value}
 
 
 def finding_to_json(finding: Finding) -> dict[str, Any]:
@@ -167,18 +201,23 @@ def to_text(conclusion: Conclusion, *, colour: bool = False) -> str:
 def context_lines(report: Report) -> list[str]:
     """Return the lines that say which contract met which database."""
     contract, database = report.contract, report.database
+    position = [] if report.migrations is None else [f"  {sentence(report.migrations)}"]
     made = f", from {contract.source}" if contract.source else ""
     standby = ", standby" if database.is_standby else ""
     return [
+        *position,
         f"  contract  {contract.name} ({contract.relations} relations, {contract.columns} columns{made})"
         f" {contract.digest[:19]}",
         f"  database  {database.name} on {database.host}:{database.port} as {database.role}"
         f" (PostgreSQL {database.server_version}{standby})",
+        f"  checked   {_coverage(report.coverage)}",
     ]
 
 
 def finding_lines(finding: Finding) -> list[str]:
     """Return a finding in two lines: what is wrong, and the mend."""
+    if finding.accepted is not None:
+        return [f"  accepted {finding.code}: {_sentence(finding)}", f"          because: {finding.accepted}"]
     return [f"  {finding.severity:<7} {finding.code}: {_sentence(finding)}", f"          {finding.help}"]
 
 
@@ -198,11 +237,27 @@ def _sentence(finding: Finding) -> str:
 
 
 def _count(report: Report) -> str:
-    errors = sum(f.severity is Severity.ERROR for f in report.findings)
-    warnings = len(report.findings) - errors
+    accepted = sum(f.accepted is not None for f in report.findings)
+    errors = sum(f.severity is Severity.ERROR and f.accepted is None for f in report.findings)
+    warnings = len(report.findings) - errors - accepted
     if not report.findings:
         return f"the database carries everything that contract {report.contract.name} names"
-    return f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
+    return f"{_plural(errors, 'error')}, {_plural(warnings, 'warning')}" + (f", {accepted} accepted" * bool(accepted))
+
+
+def _coverage(coverage: Coverage) -> str:
+    """Say what was run and what was only planned."""
+    run = f", {_plural(coverage.queries_run, 'query', 'queries')} run" if coverage.queries_run else ""
+    read = _plural(coverage.relations_read, "relation")
+    return f"{read} read{run}, {_plural(coverage.statements_planned, 'statement')} planned and not run"
+
+
+def _plural(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or f'{one}s'}"
+
+
+def _more(count: int) -> str:
+    return f" (and {count - 1} more)" if count > 1 else ""
 
 
 def _painted(text: str, conclusion: Conclusion, colour: bool) -> str:

@@ -50,6 +50,10 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout_s: Annotated[_Seconds, Meta(description="bound on connecting to one host, in seconds")] = 5.0
     statement_timeout_s: Annotated[_Seconds, Meta(description="bound on each statement, in seconds")] = 10.0
     lock_timeout_s: Annotated[_Seconds, Meta(description="bound on waiting for a lock, in seconds")] = 2.0
+    mismatch_grace_s: Annotated[
+        float,
+        Meta(ge=0, le=_DAY_S, description="how long to check a mismatch again, for a migration under way, in seconds"),
+    ] = 0.0
     backoff_base_s: Annotated[_Seconds, Meta(description="longest first wait between attempts, in seconds")] = 0.5
     backoff_max_s: Annotated[_Seconds, Meta(description="longest wait between attempts, in seconds")] = 10.0
     strict: Annotated[bool, Meta(description="true: warnings gate too")] = False

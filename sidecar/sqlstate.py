@@ -139,9 +139,10 @@ _PGBOUNCER: tuple[tuple[str, Meaning], ...] = (
 )
 
 # The function in the server's source that raised the error tells apart what one code lumps together, in every
-# language: (SQLSTATE, function) → meaning. Sources: guc.c, plancache.c, execUtils.c of PostgreSQL.
+# language: (SQLSTATE, function) → meaning. Sources: guc.c, parse_cte.c, plancache.c, execUtils.c of PostgreSQL.
 _BY_FUNCTION: dict[tuple[str, str], Meaning] = {
     ("42704", "find_option"): Meaning(_UNDETERMINED, "a custom setting is not set in this session"),
+    ("0A000", "analyzeCTE"): Meaning(_UNDETERMINED, "a WITH that writes, inside another statement"),
     ("0A000", "RevalidateCachedQuery"): Meaning(_RETRY, "the schema changed while it was being judged"),
     ("55000", "ExecOpenScanRelation"): Meaning(_RETRY, "materialized view not populated yet"),
 }

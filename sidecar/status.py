@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from sidecar.readiness import State
-from sidecar.report import context_lines, finding_lines, to_json
+from sidecar.report import context_lines, finding_lines, report_to_json, to_json
 
 
 def status_to_json(state: State) -> dict[str, Any]:
@@ -17,6 +17,7 @@ def status_to_json(state: State) -> dict[str, Any]:
         "line": state.line,
         "since": timestamp(state.since),
         "conclusion": None if state.conclusion is None else to_json(state.conclusion),
+        "blocked_by": None if state.blocked_by is None else report_to_json(state.blocked_by),
         "attempts": [
             {
                 "number": record.number,

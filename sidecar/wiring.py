@@ -20,6 +20,7 @@ def policy_of(settings: Settings) -> Policy:
     return Policy(
         deadline_s=values.deadline_s,
         max_attempts=values.max_attempts or None,
+        mismatch_grace_s=values.mismatch_grace_s,
         # Connecting may take its bound per host; a passing attempt is four round trips of statements after that.
         attempt_timeout_s=values.connect_timeout_s * 4 + values.statement_timeout_s * 4,
         backoff=settings.backoff,

@@ -83,6 +83,8 @@ def _ignore(event: Event) -> None:
 def _print_attempt(event: Event) -> None:
     if isinstance(event, AttemptEnded):
         result = "verdict" if event.failure is None else str(event.failure)
+        if event.report is not None and event.retry_in_s is not None:
+            result = f"blocked: {event.report.headline}"
         wait = "" if event.retry_in_s is None else f"; next in {event.retry_in_s:.1f} s"
         _complain(f"attempt {event.number}: {event.duration_s:.3f} s, {result}{wait}")
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from sidecar.compatibility.codes import COLUMN_MISSING, COLUMN_NOT_NULL, COLUMN_NULLABLE
 from sidecar.compatibility.matching import SYSTEM_COLUMNS, matched_columns, matched_relations
+from sidecar.compatibility.nearest import renamed
 from sidecar.compatibility.relations import BEHIND_OR_REMOVED
 from sidecar.compatibility.types import refuses_null
 from sidecar.identifiers import display_identifier, display_path
@@ -14,6 +15,7 @@ def missing_columns(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
     """Find columns that the contract names and the live relation does not have."""
     for relation, live in matched_relations(contract, catalog):
         there = {column.name for column in live.columns}
+        unknown = there - {column.name for column in relation.columns}
         if live.kind != "v":
             there |= SYSTEM_COLUMNS
         for column in relation.columns:
@@ -21,7 +23,7 @@ def missing_columns(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
                 name = display_identifier(column.name)
                 yield COLUMN_MISSING.at(
                     display_path(live.schema, live.name, column.name),
-                    f"column {name} of relation {live} does not exist",
+                    f"column {name} of relation {live} does not exist{renamed(column.name, unknown)}",
                     BEHIND_OR_REMOVED,
                 )
 

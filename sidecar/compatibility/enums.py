@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from sidecar.compatibility.codes import ENUM_LABEL_MISSING, ENUM_REPLACED, TYPE_MISSING
-from sidecar.compatibility.matching import hiding_type
+from sidecar.compatibility.matching import hiding_type, is_told_with_schema, matched_columns, matched_relations
+from sidecar.compatibility.nearest import nearest, renamed
 from sidecar.compatibility.relations import BEHIND_OR_REMOVED
+from sidecar.compatibility.types import is_text, type_policy_of
 from sidecar.identifiers import display_path, quote_literal
-from sidecar.model import Catalog, Contract, Finding
+from sidecar.model import Catalog, Contract, ContractEnum, Finding, Severity, TypePolicy
 
 
 def changed_enums(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
@@ -15,9 +17,7 @@ def changed_enums(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
         key = str(enum.name)
         live = catalog.enums.get(key)
         if live is None:
-            is_told = enum.name.schema is not None and enum.name.schema not in catalog.schemas
-            if not is_told and hiding_type(key, enum.name.schema, catalog) is None:
-                yield TYPE_MISSING.at(key, f"type {key} does not exist", BEHIND_OR_REMOVED)
+            yield from _missing(enum, contract, catalog)
             continue
         shown = display_path(live.schema, live.name)
         if live.kind != "e":
@@ -25,9 +25,39 @@ def changed_enums(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
             continue
         for label in enum.labels:
             if label not in live.labels:
+                near = nearest(label, set(live.labels) - set(enum.labels))
+                guess = "" if near is None else f"; renamed to {quote_literal(near).strip()}?"
                 yield ENUM_LABEL_MISSING.at(
                     f"{shown}.{quote_literal(label).strip()}",
-                    f"enum {shown} has no label {quote_literal(label).strip()}",
+                    f"enum {shown} has no label {quote_literal(label).strip()}{guess}",
                     f"ALTER TYPE {shown} ADD VALUE {quote_literal(label).strip()};"
                     " or deploy an image that does not use the label.",
                 )
+
+
+def _missing(enum: ContractEnum, contract: Contract, catalog: Catalog) -> Iterator[Finding]:
+    key = str(enum.name)
+    if is_told_with_schema(enum.name, catalog) or hiding_type(key, enum.name.schema, catalog) is not None:
+        return
+    near = renamed(enum.name.name, catalog.near.get("types", ()), enum.name.schema)
+    if _became_text(enum, contract, catalog):
+        yield TYPE_MISSING.at(
+            key,
+            f"type {key} does not exist; its columns are text now, so only statements that name the type fail",
+            "Check that no statement of the image casts to the type; then take the enum out of the contract.",
+            severity=Severity.WARNING,
+        )
+    else:
+        yield TYPE_MISSING.at(key, f"type {key} does not exist{near}", BEHIND_OR_REMOVED)
+
+
+def _became_text(enum: ContractEnum, contract: Contract, catalog: Catalog) -> bool:
+    """True if every column that the contract gives this enum takes any text now, as untyped parameters want it."""
+    key = str(enum.name)
+    held = [
+        is_text(live_column.type_oid, catalog) and type_policy_of(column, contract) is not TypePolicy.EXACT
+        for relation, live in matched_relations(contract, catalog)
+        for column, live_column in matched_columns(relation, live)
+        if any(type_.key == key for type_ in column.types)
+    ]
+    return bool(held) and all(held)

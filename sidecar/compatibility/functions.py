@@ -5,18 +5,23 @@ Whether the argument types fit is left to the server, which plans a call of each
 
 from collections.abc import Iterator
 
-from sidecar.compatibility.codes import FUNCTION_MISSING, FUNCTION_PRIVILEGE_MISSING, FUNCTION_REPLACED
-from sidecar.compatibility.matching import hiding_function
+from sidecar.compatibility.codes import (
+    FUNCTION_MISSING,
+    FUNCTION_PRIVILEGE_MISSING,
+    FUNCTION_REPLACED,
+    FUNCTION_RESULT_CHANGED,
+)
+from sidecar.compatibility.matching import hiding_function, is_told_with_schema, matched_relations
+from sidecar.compatibility.nearest import renamed
 from sidecar.compatibility.relations import BEHIND_OR_REMOVED
 from sidecar.identifiers import display_identifier, display_path
-from sidecar.model import Catalog, Contract, ContractFunction, Finding
+from sidecar.model import Catalog, CatalogFunction, Contract, ContractFunction, Finding
 
 
 def changed_functions(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
     """Find functions that are gone, became procedures, or may not be executed."""
     for function in contract.functions:
-        is_told = function.name.schema is not None and function.name.schema not in catalog.schemas
-        if not is_told and hiding_function(function, catalog) is None:
+        if not is_told_with_schema(function.name, catalog) and hiding_function(function, catalog) is None:
             yield from _changed(function, catalog)
 
 
@@ -27,6 +32,8 @@ def _changed(function: ContractFunction, catalog: Catalog) -> Iterator[Finding]:
         message = f"function {function} does not exist"
         if candidates:
             message += f" on the search_path; there is {display_path(candidates[0].schema, function.name.name)}"
+        else:
+            message += renamed(function.name.name, catalog.near.get("functions", ()), function.name.schema)
         yield FUNCTION_MISSING.at(str(function), message, BEHIND_OR_REMOVED)
         return
     arguments = function.arguments
@@ -49,3 +56,49 @@ def _changed(function: ContractFunction, catalog: Catalog) -> Iterator[Finding]:
             f"permission denied for function {function}: role {role} has no EXECUTE on it",
             f"GRANT EXECUTE ON FUNCTION {function} TO {role};",
         )
+    else:
+        yield from _result_changed(function, fitting, catalog)
+
+
+def _result_changed(function: ContractFunction, fitting: list[CatalogFunction], catalog: Catalog) -> Iterator[Finding]:
+    """Compare the result of the one function that is called, where it is clear which one that is."""
+    if function.result is None or function.result.key not in catalog.type_oids:
+        return
+    wanted = tuple(catalog.type_oids.get(type_.key) for type_ in function.arguments or ())
+    exact = [candidate for candidate in fitting if candidate.arguments == wanted]
+    chosen = (exact or fitting)[0]
+    if len(exact or fitting) > 1:
+        return
+    oid = catalog.type_oids[function.result.key]
+    if chosen.result_oid == oid and chosen.returns_set == function.returns_set:
+        return
+    live = catalog.types.get(chosen.result_oid)
+    now = (
+        "something else"
+        if live is None
+        else display_path(None if live.schema == "pg_catalog" else live.schema, live.name)
+    )
+    yield FUNCTION_RESULT_CHANGED.at(
+        str(function),
+        f"function {function} returns {_rows(chosen.returns_set)}{now}; the image expects"
+        f" {_rows(function.returns_set)}{function.result}",
+        "Deploy the image that was built for the new result, or put the function back.",
+    )
+
+
+def _rows(returns_set: bool) -> str:
+    return "SETOF " if returns_set else ""
+
+
+def refused_in_checks(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
+    """Find functions that a CHECK of a written table calls and the role may not execute."""
+    role = display_identifier(catalog.database.role)
+    for relation, live in matched_relations(contract, catalog):
+        for constraint in live.constraints if relation.writes else ():
+            for function in constraint.refused_functions:
+                yield FUNCTION_PRIVILEGE_MISSING.at(
+                    function,
+                    f"permission denied for function {function}: role {role} has no EXECUTE on it, and CHECK constraint"
+                    f" {display_identifier(constraint.name)} of {live} calls it",
+                    f"GRANT EXECUTE ON FUNCTION {function} TO {role};",
+                )

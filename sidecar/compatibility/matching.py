@@ -47,9 +47,16 @@ def types_of(contract: Contract) -> Iterator[TypeName]:
             for type_ in column.types:
                 seen.setdefault(type_.key, type_)
     for function in contract.functions:
-        for type_ in function.arguments or ():
+        for type_ in (*(function.arguments or ()), *((function.result,) if function.result else ())):
             seen.setdefault(type_.key, type_)
     yield from seen.values()
+
+
+def names_of(contract: Contract) -> Iterator[Name]:
+    """Yield the name of everything that the contract asks for and that lives in a schema; types of columns aside."""
+    for things in (contract.relations, contract.enums, contract.functions):
+        yield from (thing.name for thing in things)
+    yield from (*contract.sequences, *contract.collations, *contract.text_search_configurations)
 
 
 def configured_path(catalog: Catalog) -> tuple[str, ...]:
@@ -59,6 +66,11 @@ def configured_path(catalog: Catalog) -> tuple[str, ...]:
         for quoted, plain in re.findall(r'"((?:[^"]|"")+)"|([^\s,"][^,"]*)', catalog.database.search_path)
     ]
     return tuple(catalog.database.role if name == "$user" else name for name in names)
+
+
+def is_told_with_schema(name: Name, catalog: Catalog) -> bool:
+    """True if the name's whole schema is missing, which is told once and not for each name in it."""
+    return name.schema is not None and name.schema not in catalog.schemas
 
 
 def hiding_schema(name: Name, others: Iterable[Elsewhere], catalog: Catalog) -> str | None:

@@ -94,6 +94,8 @@ def _has_on_relation(live: CatalogRelation, use: Use) -> bool:
             return live.can_update
         case Use.DELETE:
             return live.can_delete
+        case Use.TRUNCATE:
+            return live.can_truncate
 
 
 def _has_on_column(column: CatalogColumn, use: Use) -> bool:
@@ -104,5 +106,5 @@ def _has_on_column(column: CatalogColumn, use: Use) -> bool:
             return column.can_insert
         case Use.UPDATE:
             return column.can_update
-        case Use.DELETE:
+        case Use.DELETE | Use.TRUNCATE:
             return False

@@ -2,7 +2,22 @@
 
 from collections.abc import Callable, Iterable
 
-from sidecar.compatibility import columns, enums, extensions, functions, privileges, relations, types, upserts, writes
+from sidecar.compatibility import (
+    columns,
+    constraints,
+    enums,
+    extensions,
+    functions,
+    policies,
+    privileges,
+    relations,
+    sequences,
+    sessions,
+    text_objects,
+    types,
+    upserts,
+    writes,
+)
 from sidecar.model import Catalog, Contract, Finding, Severity
 
 Rule = Callable[[Contract, Catalog], Iterable[Finding]]
@@ -10,6 +25,7 @@ Rule = Callable[[Contract, Catalog], Iterable[Finding]]
 RULES: tuple[Rule, ...] = (
     relations.missing_schemas,
     relations.missing_relations,
+    relations.unpopulated_views,
     privileges.missing_on_schemas,
     privileges.missing_on_relations,
     columns.missing_columns,
@@ -18,10 +34,23 @@ RULES: tuple[Rule, ...] = (
     types.changed_types,
     writes.required_columns,
     writes.computed_columns,
+    writes.missing_partitions,
     upserts.missing_targets,
+    constraints.added_constraints,
+    constraints.added_triggers,
+    constraints.missing_indexes,
+    policies.denying_policies,
     enums.changed_enums,
     functions.changed_functions,
+    functions.refused_in_checks,
+    sequences.missing_sequences,
+    sequences.unusable_sequences,
+    text_objects.missing_collations,
+    text_objects.missing_configurations,
     extensions.missing_extensions,
+    sessions.read_only_server,
+    sessions.short_timeouts,
+    sessions.refused_temporary_tables,
 )
 
 
@@ -31,6 +60,11 @@ def compare(contract: Contract, catalog: Catalog) -> tuple[Finding, ...]:
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return the findings without repetitions, errors first, then by object and code."""
+    """Return the findings without repetitions: errors, warnings, accepted ones; then by object and code."""
     unique = {(f.severity, f.object, f.code, f.message): f for f in findings}
-    return tuple(sorted(unique.values(), key=lambda f: (f.severity is not Severity.ERROR, f.object, f.code, f.message)))
+    return tuple(sorted(unique.values(), key=_place))
+
+
+def _place(finding: Finding) -> tuple[bool, bool, str, str, str]:
+    is_accepted = finding.accepted is not None
+    return is_accepted, finding.severity is not Severity.ERROR, finding.object, finding.code, finding.message

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from sidecar.compatibility.codes import RELATION_MISSING, SCHEMA_MISSING
-from sidecar.compatibility.matching import hiding_relation
+from sidecar.compatibility.codes import RELATION_MISSING, RELATION_NOT_POPULATED, SCHEMA_MISSING
+from sidecar.compatibility.matching import hiding_relation, is_told_with_schema, matched_relations, names_of
+from sidecar.compatibility.nearest import renamed
 from sidecar.identifiers import display_identifier, display_path
-from sidecar.model import Catalog, Contract, Finding
+from sidecar.model import Catalog, Contract, ContractRelation, Finding, Use
 
 BEHIND_OR_REMOVED = (
     "If the database is behind this image, run the migrations first;"
@@ -14,13 +15,9 @@ BEHIND_OR_REMOVED = (
 
 
 def missing_schemas(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
-    """Find schemas that relations, enums or functions of the contract name and the database does not have."""
+    """Find schemas that the contract names and the database does not have."""
     users: dict[str, list[str]] = {}
-    for name in (
-        *(relation.name for relation in contract.relations),
-        *(enum.name for enum in contract.enums),
-        *(function.name for function in contract.functions),
-    ):
+    for name in names_of(contract):
         if name.schema is not None and name.schema not in catalog.schemas:
             users.setdefault(name.schema, []).append(display_identifier(name.name))
     for schema, names in users.items():
@@ -34,19 +31,34 @@ def missing_schemas(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
 
 def missing_relations(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
     """Find relations that the role's statements would not reach by the name that the contract gives."""
+    known = {relation.name.name for relation in contract.relations}
     for relation in contract.relations:
         key = str(relation.name)
-        if key in catalog.relations:
+        if key in catalog.relations or is_told_with_schema(relation.name, catalog):
             continue
-        if relation.name.schema is not None and relation.name.schema not in catalog.schemas:
-            continue  # told once, with the schema
         if hiding_relation(relation.name, catalog) is not None:
             continue  # told as the privilege that it is
         message = f"relation {key} does not exist"
         if relation.name.schema is None:
             message += f" on the search_path ({catalog.database.search_path or 'empty'})"
-        others = catalog.elsewhere.get(key, ())
-        if others:
-            shown = ", ".join(display_path(other.schema, relation.name.name) for other in others[:3])
-            message += f"; there is {shown}"
-        yield RELATION_MISSING.at(key, message, BEHIND_OR_REMOVED)
+        yield RELATION_MISSING.at(key, message + _hint(relation, known, catalog), BEHIND_OR_REMOVED)
+
+
+def _hint(relation: ContractRelation, known: set[str], catalog: Catalog) -> str:
+    """Say where else the relation is, or what it may be called now."""
+    name = relation.name
+    others = catalog.elsewhere.get(str(name), ())
+    if others:
+        return f"; there is {', '.join(display_path(other.schema, name.name) for other in others[:3])}"
+    return renamed(name.name, set(catalog.near.get("relations", ())) - known, name.schema)
+
+
+def unpopulated_views(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
+    """Find materialized views that the image reads and nobody has refreshed yet."""
+    for relation, live in matched_relations(contract, catalog):
+        if live.kind == "m" and not live.is_populated and Use.SELECT in relation.use:
+            yield RELATION_NOT_POPULATED.at(
+                str(live),
+                f"materialized view {live} is not populated yet",
+                f"REFRESH MATERIALIZED VIEW {live};",
+            )

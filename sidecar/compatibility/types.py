@@ -20,8 +20,17 @@ time, timestamp (p)    any precision                 any precision
 an array               by its elements               by its elements
 =====================  ============================  ==========================================
 
-integer → bigint is not fine for a reader: drivers hand a bigint out as another type (strings in JavaScript).
-A column that is both read and written has to satisfy both columns of the table.
+Everything else is a change, in particular where the database gives no error:
+
+- integer → bigint for a reader: drivers hand a bigint out as another type (strings in JavaScript);
+- timestamp ↔ timestamptz: every value shifts by the session's time zone;
+- json ↔ jsonb: operators, duplicate keys and the order of keys differ;
+- text ↔ citext: comparisons find other rows;
+- vector(3) → vector(4), and every other type that is not built in: its modifiers are part of the value.
+
+A column that is both read and written has to satisfy both columns of the table. Where an image takes several types, the
+contract lists them, and one of them has to be compatible. Enums are compared by schema, name and labels in any order
+(``enums.py``).
 """
 
 from collections.abc import Iterator
@@ -30,6 +39,7 @@ import msgspec
 
 from sidecar.compatibility.codes import COLUMN_TYPE_CHANGED, TYPE_MISSING
 from sidecar.compatibility.matching import hiding_type, matched_columns, matched_relations
+from sidecar.compatibility.nearest import renamed
 from sidecar.compatibility.relations import BEHIND_OR_REMOVED
 from sidecar.compatibility.type_names import parse_type_name
 from sidecar.identifiers import display_path
@@ -75,10 +85,11 @@ class _Side(msgspec.Struct, frozen=True):
 
 def missing_types(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
     """Find types that columns and function signatures of the contract name and the role's statements do not see."""
-    wanted = [t for function in contract.functions for t in function.arguments or ()]
-    for relation in contract.relations if contract.type_policy is not TypePolicy.NAMES else ():
+    wanted = [t for function in contract.functions for t in (*(function.arguments or ()), function.result) if t]
+    for relation in contract.relations:
         for column in relation.columns:
-            if not any(t.key in catalog.type_oids for t in column.types):
+            is_compared = type_policy_of(column, contract) is not TypePolicy.NAMES
+            if is_compared and not any(t.key in catalog.type_oids for t in column.types):
                 wanted += column.types[:1]
     enums = {str(enum.name) for enum in contract.enums}  # told by the rule for enums
     for key, type_ in {t.key: t for t in wanted}.items():
@@ -86,15 +97,16 @@ def missing_types(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
             continue
         if hiding_type(key, type_.schema, catalog) is not None:
             continue  # told as the privilege that it is
-        yield TYPE_MISSING.at(key, f"type {key} does not exist on the search_path", BEHIND_OR_REMOVED)
+        near = renamed(type_.name, catalog.near.get("types", ()), type_.schema)
+        yield TYPE_MISSING.at(key, f"type {key} does not exist on the search_path{near}", BEHIND_OR_REMOVED)
 
 
 def changed_types(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
     """Find columns whose live type none of the contract's types for them is compatible with."""
-    if contract.type_policy is TypePolicy.NAMES:
-        return
     for relation, live in matched_relations(contract, catalog):
         for column, live_column in matched_columns(relation, live):
+            if type_policy_of(column, contract) is TypePolicy.NAMES:
+                continue
             known = [t for t in column.types if t.key in catalog.type_oids]
             if not known or any(_is_compatible(t, column, live_column, contract, catalog) for t in known):
                 continue
@@ -110,6 +122,28 @@ def changed_types(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
 def unresolved_arguments(function: ContractFunction, catalog: Catalog) -> bool:
     """True if the signature names a type that is not visible, so that a call of it cannot be planned."""
     return any(t.key not in catalog.type_oids for t in function.arguments or ())
+
+
+def type_policy_of(column: ContractColumn, contract: Contract) -> TypePolicy:
+    """Return how strictly the column's type is compared: its own policy, else the contract's."""
+    return column.type_policy or contract.type_policy
+
+
+def is_text(type_oid: int, catalog: Catalog) -> bool:
+    """True if the type takes any text, or is made of such a one."""
+    type_ = catalog.types.get(type_oid)
+    while type_ is not None and type_.kind == "d":
+        type_ = catalog.types.get(type_.base_oid)
+    return type_ is not None and type_.schema == "pg_catalog" and type_.name in ("text", "varchar")
+
+
+def domain_checks(type_oid: int, catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """Yield the CHECK constraints of a domain and of those below it: the domain as shown, and the constraint's name."""
+    type_ = catalog.types.get(type_oid)
+    while type_ is not None and type_.kind == "d":
+        for check in type_.checks:
+            yield display_path(type_.schema, type_.name), check
+        type_ = catalog.types.get(type_.base_oid)
 
 
 def refuses_null(type_oid: int, catalog: Catalog) -> bool:
@@ -132,7 +166,7 @@ def _is_compatible(
         return True  # gone between two snapshots: the reads that follow tell
     wanted = _Side(expected_oid, catalog.types[expected_oid], expected.modifiers)
     found = _Side(live.type_oid, catalog.types[live.type_oid], _modifiers_of(live.type_text))
-    if contract.type_policy is TypePolicy.EXACT:
+    if type_policy_of(column, contract) is TypePolicy.EXACT:
         return wanted.oid == found.oid and wanted.modifiers == found.modifiers
     wanted, found = _below_domains(wanted, found, catalog)
     reads = Use.SELECT in column.use

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from sidecar.compatibility.codes import (
     GENERATED_COLUMN_WRITTEN,
     IDENTITY_COLUMN_WRITTEN,
+    PARTITION_MISSING,
     REQUIRED_COLUMN_UNWRITTEN,
 )
 from sidecar.compatibility.matching import matched_columns, matched_relations
@@ -34,6 +35,17 @@ def required_columns(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
                 message,
                 f"ALTER TABLE {live} ALTER COLUMN {name} SET DEFAULT …; or deploy the image that writes it.",
                 severity=Severity.WARNING if live.fills_on_insert else None,
+            )
+
+
+def missing_partitions(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
+    """Find partitioned tables that take no row, for they have no partition at all."""
+    for relation, live in matched_relations(contract, catalog):
+        if Use.INSERT in relation.use and not live.has_partitions:
+            yield PARTITION_MISSING.at(
+                str(live),
+                f"partitioned table {live} has no partition, so it takes no row",
+                f"CREATE TABLE … PARTITION OF {live} …;",
             )
 
 

@@ -1,38 +1,16 @@
-"""The contract document, version 1: its shape on paper, and its translation into a Contract.
+"""The contract document, version 1: its shape on paper.
 
 The classes are the format: decoding, the JSON Schema in ``config/contract.schema.json`` and the reference
 are all made from them.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from sidecar.compatibility.type_names import parse_type_name
-from sidecar.contract.errors import Problem
-from sidecar.contract.sql_text import parse_statement
-from sidecar.identifiers import split_path, truncate_identifier
-from sidecar.model import (
-    Contract,
-    ContractColumn,
-    ContractEnum,
-    ContractFunction,
-    ContractQuery,
-    ContractRelation,
-    ContractSource,
-    Name,
-    TypeName,
-    TypePolicy,
-    Use,
-)
-
-_T = TypeVar("_T")
-
-PLANNABLE_VERBS = ("select", "with", "insert", "update", "delete", "values", "table", "merge", "(")
-"""First words of the statements that EXPLAIN takes (PostgreSQL documentation, "EXPLAIN")."""
+from sidecar.compatibility.migrations import TOOLS
+from sidecar.model import OnConflict, TypePolicy, Use
 
 
 class _Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,6 +32,45 @@ class ColumnDocument(_Document, frozen=True):
         Annotated[tuple[Literal["select", "insert", "update"], ...], Meta(min_length=1)] | None,
         Meta(description="What the image does with this column, where it is less than with the relation."),
     ] = None
+    types: Annotated[
+        TypePolicy | None,
+        Meta(description="How strictly this column's type is compared, where it is not as the contract says."),
+    ] = None
+
+
+class UpsertDocument(_Document, frozen=True):
+    """An ON CONFLICT clause, where columns alone do not say enough."""
+
+    columns: Annotated[tuple[str, ...], Meta(description="Columns that the clause names.")] = ()
+    expressions: Annotated[
+        tuple[str, ...], Meta(description="SQL text of expressions that the clause names: lower(email).")
+    ] = ()
+    where: Annotated[str | None, Meta(description="SQL text of the predicate, for a partial index.")] = None
+    constraint: Annotated[str | None, Meta(description="The name in ON CONFLICT ON CONSTRAINT.")] = None
+    do: Annotated[
+        OnConflict | None,
+        Meta(description="nothing or update; left out: update where the image updates a column of the relation."),
+    ] = None
+
+
+class ForeignKeyDocument(_Document, frozen=True):
+    """A foreign key that the image knows."""
+
+    columns: Annotated[tuple[str, ...], Meta(min_length=1)]
+    references: Annotated[str, Meta(description="The other relation, with a schema where it matters.")]
+
+
+class ConstraintsDocument(_Document, frozen=True):
+    """What the relation refused when the image was built; anything more is told as a warning."""
+
+    unique: Annotated[
+        tuple[Annotated[tuple[str, ...], Meta(min_length=1)] | str, ...],
+        Meta(description="Unique constraints and indexes, by columns or by name; the primary key need not be there."),
+    ] = ()
+    foreign_keys: tuple[ForeignKeyDocument, ...] = ()
+    checks: Annotated[tuple[str, ...], Meta(description="CHECK constraints by name, those of domains included.")] = ()
+    exclusions: Annotated[tuple[str, ...], Meta(description="Exclusion constraints by name.")] = ()
+    triggers: Annotated[tuple[str, ...], Meta(description="Triggers by name.")] = ()
 
 
 class RelationDocument(_Document, frozen=True):
@@ -68,8 +85,16 @@ class RelationDocument(_Document, frozen=True):
         Meta(description="Every column that the image's statements name: its SQL type, a mapping, or nothing."),
     ] = {}
     upserts: Annotated[
-        tuple[Annotated[tuple[str, ...], Meta(min_length=1)], ...],
-        Meta(description="Column lists of the image's ON CONFLICT clauses."),
+        tuple[Annotated[tuple[str, ...], Meta(min_length=1)] | UpsertDocument, ...],
+        Meta(description="The image's ON CONFLICT clauses: their columns, or a mapping."),
+    ] = ()
+    constraints: Annotated[
+        ConstraintsDocument | None,
+        Meta(description="The constraints and triggers that the image was built with; left out: no claim."),
+    ] = None
+    indexes: Annotated[
+        tuple[Annotated[tuple[str, ...], Meta(min_length=1)] | str, ...],
+        Meta(description="Indexes that the image needs to be fast: by leading key columns, or by name."),
     ] = ()
 
 
@@ -78,6 +103,55 @@ class SourceDocument(_Document, frozen=True):
 
     kind: Annotated[str, Meta(description="What made it: drizzle, sqlalchemy, sql, database, hand.")]
     migration: Annotated[str | None, Meta(description="The newest migration that the image was built with.")] = None
+
+
+class QueryDocument(_Document, frozen=True):
+    """A statement of the image's own, where its text alone does not say enough."""
+
+    sql: str
+    parameters: Annotated[
+        tuple[str, ...], Meta(description="Types of $1 … $n that the image's driver declares; left out: inferred.")
+    ] = ()
+    run: Annotated[
+        bool,
+        Meta(description="true: read its first row, with NULL for every parameter. Only for statements that read."),
+    ] = False
+
+
+class SessionDocument(_Document, frozen=True):
+    """What the image needs of its own sessions."""
+
+    temporary_tables: Annotated[bool, Meta(description="true: the image makes temporary tables.")] = False
+    statement_timeout_s: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="The role's statement_timeout has to be off or at least this, in seconds."),
+    ] = None
+    lock_timeout_s: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="The role's lock_timeout has to be off or at least this, in seconds."),
+    ] = None
+
+
+class MigrationsDocument(_Document, frozen=True):
+    """The newest migration that the image was built with: lets a report say which side is behind. Never a gate."""
+
+    head: Annotated[
+        str | int | dict[str, str | int],
+        Meta(description="The newest migration in the tool's terms; for Django a mapping of application to name."),
+    ]
+    tool: Annotated[
+        str | None, Meta(description=f"One of {', '.join(sorted(TOOLS))}; left out: told by the table's name.")
+    ] = None
+    table: Annotated[str | None, Meta(description="The tool's table; left out: its usual one.")] = None
+    count: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="How many migrations the image knows.")] = None
+
+
+class AcceptanceDocument(_Document, frozen=True):
+    """A finding that the image's owners know of; it is told and gates no more."""
+
+    code: Annotated[str, Meta(description="The finding's code, such as column-missing.")]
+    object: Annotated[str, Meta(min_length=1, description="The finding's object as the report writes it.")]
+    reason: Annotated[str, Meta(min_length=1, description="Why it may be so; shown in every report.")]
 
 
 class ContractDocument(_Document, frozen=True):
@@ -101,183 +175,28 @@ class ContractDocument(_Document, frozen=True):
     ] = {}
     functions: Annotated[
         tuple[str, ...],
-        Meta(description="Functions that the image calls, as SQL: now(), similarity(text, text). Bare: any overload."),
+        Meta(
+            description="Functions that the image calls, as SQL: now(), similarity(text, text),"
+            " f(int) returns setof text. Bare: any overload."
+        ),
     ] = ()
     extensions: Annotated[tuple[str, ...], Meta(description="Extensions that have to be installed.")] = ()
+    sequences: Annotated[tuple[str, ...], Meta(description="Sequences that the image itself draws from.")] = ()
+    collations: Annotated[tuple[str, ...], Meta(description="Collations that the image names.")] = ()
+    text_search_configurations: Annotated[
+        tuple[str, ...], Meta(description="Text search configurations that the image names.")
+    ] = ()
     queries: Annotated[
-        dict[str, str],
-        Meta(description="The image's own statements, one each, with $1 … $n for parameters: planned, never run."),
+        dict[str, str | QueryDocument],
+        Meta(description="The image's own statements, one each, with $1 … $n for parameters: planned, or a mapping."),
     ] = {}
-
-
-def to_contract(document: ContractDocument, digest: str) -> tuple[Contract | None, tuple[Problem, ...]]:
-    """Translate a decoded document.
-
-    Args:
-        document: the document as decoded.
-        digest: digest of its bytes, carried along.
-
-    Returns:
-        The contract and no problems, or None and every problem with its place.
-    """
-    reader = _Reader()
-    contract = reader.contract(document, digest)
-    return (None, tuple(reader.problems)) if reader.problems else (contract, ())
-
-
-class _Reader:
-    """Collects problems while it translates, so that one run shows all of them."""
-
-    def __init__(self) -> None:
-        self.problems: list[Problem] = []
-
-    def contract(self, document: ContractDocument, digest: str) -> Contract:
-        source = document.source
-        if not (document.relations or document.enums or document.functions or document.extensions or document.queries):
-            self._problem(
-                "",
-                "the contract is empty: it asks nothing of the database, so it would pass against any;"
-                " name at least one of relations, enums, functions, extensions, queries",
-            )
-        return Contract(
-            name=document.name,
-            digest=digest,
-            source=None if source is None else ContractSource(kind=source.kind, migration=source.migration),
-            search_path=document.search_path,
-            type_policy=document.types,
-            relations=tuple(self._relations(document.relations)),
-            enums=tuple(self._enums(document.enums)),
-            functions=tuple(self._functions(document.functions)),
-            extensions=document.extensions,
-            queries=tuple(self._queries(document.queries)),
-        )
-
-    def _problem(self, place: str, message: str) -> None:
-        self.problems.append(Problem(place=place, message=message))
-
-    def _parse(self, place: str, parse: Callable[[str], _T], text: str) -> _T | None:
-        try:
-            return parse(text)
-        except ValueError as error:
-            self._problem(place, str(error))
-            return None
-
-    def _name(self, place: str, text: str) -> Name | None:
-        parts = self._parse(place, split_path, text)
-        if parts is None:
-            return None
-        if len(parts) > 2:
-            self._problem(place, f"{text!r} has {len(parts)} parts; write name or schema.name, quoting names with dots")
-            return None
-        return Name(parts[0] if len(parts) == 2 else None, parts[-1])
-
-    def _relations(self, documents: dict[str, RelationDocument]) -> Iterator[ContractRelation]:
-        seen: Counter[Name] = Counter()
-        for key, document in documents.items():
-            place = f"relations.{key}"
-            name = self._name(place, key)
-            if name is None:
-                continue
-            seen[name] += 1
-            if seen[name] == 2:
-                self._problem(place, f"the relation {name} is named twice (names are cut to 63 bytes)")
-            use = frozenset(document.use)
-            columns = tuple(self._columns(place, document, use))
-            known = {column.name for column in columns}
-            for index, upsert in enumerate(document.upserts):
-                if Use.INSERT not in use:
-                    self._problem(f"{place}.upserts[{index}]", "an upsert inserts: add insert to the relation's use")
-                for column in upsert:
-                    if truncate_identifier(column) not in known:
-                        self._problem(f"{place}.upserts[{index}]", f"{column!r} is not among the relation's columns")
-            if Use.INSERT in use and not any(Use.INSERT in column.use for column in columns):
-                self._problem(place, "use has insert, but no column is inserted: name the columns")
-            upserts = tuple(tuple(truncate_identifier(c) for c in upsert) for upsert in document.upserts)
-            yield ContractRelation(name=name, use=use, columns=columns, upserts=upserts)
-
-    def _columns(self, place: str, document: RelationDocument, use: frozenset[Use]) -> Iterator[ContractColumn]:
-        seen: set[str] = set()
-        inherited_use = use - {Use.DELETE}
-        for key, value in document.columns.items():
-            here = f"{place}.columns.{key}"
-            if not key or "\x00" in key:
-                self._problem(here, "a column's name cannot be empty or hold a NUL character")
-                continue
-            name = truncate_identifier(key)
-            if name in seen:
-                self._problem(here, f"the column {key!r} is named twice (names are cut to 63 bytes)")
-            seen.add(name)
-            column = value if isinstance(value, ColumnDocument) else ColumnDocument(type=value)
-            texts = (column.type,) if isinstance(column.type, str) else column.type or ()
-            types = (self._parse(f"{here}.type" if column is value else here, parse_type_name, text) for text in texts)
-            column_use = inherited_use
-            if column.use is not None:
-                column_use = frozenset(Use(text) for text in column.use)
-                for extra in sorted(column_use - use):
-                    self._problem(f"{here}.use", f"{extra} is not in the relation's use; add it there first")
-            yield ContractColumn(
-                name=name, types=tuple(t for t in types if t is not None), nullable=column.nullable, use=column_use
-            )
-
-    def _enums(self, documents: dict[str, tuple[str, ...]]) -> Iterator[ContractEnum]:
-        for key, labels in documents.items():
-            name = self._name(f"enums.{key}", key)
-            repeated = [label for label, count in Counter(labels).items() if count > 1]
-            if repeated:
-                self._problem(f"enums.{key}", f"the label {repeated[0]!r} stands there twice")
-            if name is not None:
-                yield ContractEnum(name=name, labels=labels)
-
-    def _functions(self, texts: tuple[str, ...]) -> Iterator[ContractFunction]:
-        for index, text in enumerate(texts):
-            function = self._parse(f"functions[{index}]", parse_function, text)
-            if function is not None:
-                yield function
-
-    def _queries(self, documents: dict[str, str]) -> Iterator[ContractQuery]:
-        for key, sql in documents.items():
-            place = f"queries.{key}"
-            statement = self._parse(place, parse_statement, sql)
-            if statement is None:
-                continue
-            if statement.verb not in PLANNABLE_VERBS:
-                self._problem(
-                    place,
-                    f"{statement.verb.upper()} cannot be planned; write a SELECT, INSERT, UPDATE, DELETE, MERGE,"
-                    " WITH, VALUES or TABLE statement",
-                )
-            yield ContractQuery(name=key, sql=statement.sql, parameters=statement.parameters)
-
-
-def parse_function(text: str) -> ContractFunction:
-    """Take the SQL text of a function's signature apart: ``now()``, ``public.f(text, int[])`` or a bare name.
-
-    Raises:
-        ValueError: the text is not a signature; the message says why.
-    """
-    head, parenthesis, rest = text.strip().partition("(")
-    named = parse_type_name(head)  # a function's name folds and quotes exactly as a type's does
-    if named.is_array or named.modifiers:
-        raise ValueError(f"{text!r} is not a function signature")
-    name = Name(named.schema, head.strip().lower() if named.is_grammar else named.name)
-    if not parenthesis:
-        return ContractFunction(name=name, arguments=None)
-    if not rest.endswith(")"):
-        raise ValueError(f"{text!r} is not a function signature: it does not end in a parenthesis")
-    return ContractFunction(name=name, arguments=tuple(_arguments(rest[:-1])))
-
-
-def _arguments(text: str) -> Iterator[TypeName]:
-    if not text.strip():
-        return
-    depth, start = 0, 0
-    for index, character in enumerate(text + ","):
-        depth += {"(": 1, ")": -1}.get(character, 0)
-        if depth < 0 or (depth and index == len(text)):
-            raise ValueError(f"{text!r} is not a list of types: its parentheses do not match")
-        if character == "," and depth == 0:
-            yield parse_type_name(text[start:index])
-            start = index + 1
+    session: Annotated[SessionDocument, Meta(description="What the image needs of its own sessions.")] = (
+        SessionDocument()
+    )
+    migrations: MigrationsDocument | None = None
+    accept: Annotated[
+        tuple[AcceptanceDocument, ...], Meta(description="Findings that are known and gate no more.")
+    ] = ()
 
 
 def json_schema() -> dict[str, Any]:

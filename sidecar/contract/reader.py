@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 import yaml
 
-from sidecar.contract.document import ContractDocument, to_contract
+from sidecar.contract.document import ContractDocument
 from sidecar.contract.errors import ContractError, Problem
 from sidecar.contract.shape import shape_problems
+from sidecar.contract.translation import to_contract
 from sidecar.contract.yaml_values import Lines, YamlBuilder
 from sidecar.model import Contract
 

@@ -89,6 +89,31 @@ def parse_statement(text: str) -> Statement:
     return Statement(sql=text[:end].strip(_SPACES), verb=verb, parameters=parameters)
 
 
+def parse_expression(text: str) -> None:
+    """Make sure that ``text`` can stand in parentheses inside another statement.
+
+    Raises:
+        ValueError: it holds more than one statement, a parameter, or parentheses that do not match.
+    """
+    depth, position = 0, 0
+    if parse_statement(text).parameters:
+        raise ValueError("an expression takes no parameters")
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        assert match is not None, "the last alternative matches any character"
+        position = match.end()
+        if match.lastgroup == "block_comment":
+            position = _skip_block_comment(text, position)
+        elif match.lastgroup == "semicolon":
+            raise ValueError("an expression has no semicolon")
+        elif match.lastgroup == "other":
+            depth += {"(": 1, ")": -1}.get(match[0], 0)
+            if depth < 0:
+                break
+    if depth:
+        raise ValueError("the parentheses do not match")
+
+
 def _parameter(digits: str) -> int:
     if len(digits) > 5 or int(digits) > MAX_PARAMETERS:
         raise ValueError(f"a statement has at most {MAX_PARAMETERS} parameters")

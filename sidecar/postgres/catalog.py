@@ -4,9 +4,9 @@ from importlib.resources import files
 
 import msgspec
 
-from sidecar.compatibility.matching import types_of
+from sidecar.compatibility.matching import names_of, types_of
 from sidecar.identifiers import display_path
-from sidecar.model import Catalog, Contract, Disposition, Failure, Name, Phase
+from sidecar.model import Catalog, Contract, ContractRelation, Disposition, Failure, Name, Phase, Use
 from sidecar.postgres.failures import AttemptError
 from sidecar.postgres.session import Session
 
@@ -20,7 +20,7 @@ async def read_catalog(session: Session, contract: Contract) -> Catalog:
     Raises:
         AttemptError: the server could not be asked; never because something is missing.
     """
-    document = await session.fetch_text(_QUERY, _request(contract), Phase.CATALOG)
+    document = await session.fetch_text(_QUERY, Phase.CATALOG, _request(contract))
     try:
         catalog = _DECODER.decode(document or "")
     except msgspec.DecodeError as error:
@@ -37,18 +37,24 @@ async def read_catalog(session: Session, contract: Contract) -> Catalog:
 
 def _request(contract: Contract) -> str:
     """Return the query's argument: the names that the contract uses, as its comment lays them out."""
-    named = (
-        [r.name for r in contract.relations] + [e.name for e in contract.enums] + [f.name for f in contract.functions]
-    )
-    schemas = {name.schema for name in named if name.schema is not None}
     request = {
-        "relations": [[*_named(r.name), bool(r.upserts)] for r in contract.relations],
+        "relations": [[*_named(r.name), *_wanted(r)] for r in contract.relations],
         "types": [[t.key, t.schema, t.name, t.is_grammar, t.is_array] for t in types_of(contract)],
         "enums": [_named(e.name) for e in contract.enums],
         "functions": [_named(name) for name in {f.name: None for f in contract.functions}],
-        "schemas": sorted(schemas),
+        "sequences": [_named(name) for name in contract.sequences],
+        "collations": [_named(name) for name in contract.collations],
+        "text_search_configurations": [_named(name) for name in contract.text_search_configurations],
+        "schemas": sorted({name.schema for name in names_of(contract) if name.schema is not None}),
     }
     return msgspec.json.encode(request).decode()
+
+
+def _wanted(relation: ContractRelation) -> list[bool]:
+    """Return whether the indexes, constraints, sequences and checks of a relation matter to its contract."""
+    indexes = bool(relation.upserts or relation.indexes or relation.constraints)
+    constraints = relation.constraints is not None or any(upsert.constraint for upsert in relation.upserts)
+    return [indexes, constraints, Use.INSERT in relation.use, bool(relation.writes)]
 
 
 def _named(name: Name) -> list[str | None]:

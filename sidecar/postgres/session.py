@@ -54,14 +54,14 @@ class Session:
         except Exception as error:
             raise AttemptError(failure_of(error, phase, self._secrets)) from error
 
-    async def fetch_text(self, query: str, argument: str, phase: Phase) -> str | None:
-        """Run a query that takes one text and gives one, or NULL; two round trips.
+    async def fetch_text(self, query: str, phase: Phase, *arguments: str) -> str | None:
+        """Run a query that takes texts and gives one, or NULL; two round trips.
 
         Raises:
             AttemptError: the server refused it, or could not be reached.
         """
         try:
-            value = await self._connection.fetchval(query, argument)
+            value = await self._connection.fetchval(query, *arguments)
         except Exception as error:
             raise AttemptError(failure_of(error, phase, self._secrets)) from error
         return None if value is None else str(value)

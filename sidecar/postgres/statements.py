@@ -10,10 +10,22 @@ import msgspec
 
 from sidecar.compatibility.matching import SYSTEM_COLUMNS, hiding_function
 from sidecar.compatibility.types import unresolved_arguments
-from sidecar.compatibility.upserts import target_of
+from sidecar.compatibility.upserts import action_of, target_of
 from sidecar.compatibility.verdicts import ProbeKind
 from sidecar.identifiers import quote_identifier
-from sidecar.model import Catalog, CatalogRelation, Contract, ContractFunction, ContractRelation, Finding, Use
+from sidecar.model import (
+    Catalog,
+    CatalogRelation,
+    Contract,
+    ContractFunction,
+    ContractQuery,
+    ContractRelation,
+    ContractUpsert,
+    Finding,
+    OnConflict,
+    TypeName,
+    Use,
+)
 
 GENERIC_PLAN_SINCE = 16
 """First major version with EXPLAIN (GENERIC_PLAN) (release notes of PostgreSQL 16)."""
@@ -28,8 +40,26 @@ class ProbeStatement(msgspec.Struct, frozen=True, kw_only=True):
     sql: str
     parameters: int = 0
     """How many $n the text has; plans only."""
+    parameter_types: tuple[TypeName, ...] = ()
+    """Types to declare for the parameters; none: the server infers them."""
+    run: str | None = None
+    """For a query that is to be run: what reads its first row."""
     fallback: str | None = None
     """For a read: the same without a row, for when the row takes too long."""
+    is_view: bool = False
+    target: str = ""
+    """For an upsert: the relation with what its ON CONFLICT clause names."""
+
+    @property
+    def is_planned(self) -> bool:
+        """True if the server plans the statement and does not run it."""
+        return self.kind is not ProbeKind.READ and self.run is None
+
+    def is_prepared(self, server_major: int) -> bool:
+        """True if judging the statement takes an SQL-level PREPARE, which outlives the transaction."""
+        if not self.parameters or self.kind is ProbeKind.READ:
+            return False
+        return server_major < GENERIC_PLAN_SINCE or bool(self.parameter_types) or self.run is not None
 
 
 def probe_statements(contract: Contract, catalog: Catalog, findings: tuple[Finding, ...]) -> tuple[ProbeStatement, ...]:
@@ -45,16 +75,22 @@ def probe_statements(contract: Contract, catalog: Catalog, findings: tuple[Findi
         if str(function) not in faulty and not is_hidden and not unresolved_arguments(function, catalog):
             statements += _call(function)
     for query in contract.queries:
-        statements.append(
-            ProbeStatement(
-                kind=ProbeKind.QUERY,
-                object=f"query {query.name}",
-                action="the query",
-                sql=query.sql,
-                parameters=query.parameters,
-            )
-        )
+        statements.append(_query(query))
     return tuple(statements)
+
+
+def _query(query: ContractQuery) -> ProbeStatement:
+    # The row is made and stays behind; the newline ends a comment that the query may end with.
+    run = f"SELECT q IS NOT DISTINCT FROM NULL FROM ({query.sql}\n) AS q LIMIT 1"
+    return ProbeStatement(
+        kind=ProbeKind.QUERY,
+        object=f"query {query.name}",
+        action="the query",
+        sql=query.sql,
+        parameters=query.parameters,
+        parameter_types=query.parameter_types,
+        run=run if query.run else None,
+    )
 
 
 def _relation_statements(
@@ -77,10 +113,17 @@ def _relation_statements(
     def statement(use: Use, sql: str, parameters: int = 0, fallback: str | None = None) -> ProbeStatement:
         kind = ProbeKind.READ if use is Use.SELECT else ProbeKind.WRITE
         return ProbeStatement(
-            kind=kind, object=str(live), action=use.upper(), sql=sql, parameters=parameters, fallback=fallback
+            kind=kind,
+            object=str(live),
+            action=use.upper(),
+            sql=sql,
+            parameters=parameters,
+            fallback=fallback,
+            is_view=live.kind == "v",
         )
 
-    if Use.SELECT in relation.use and (reads or live.can_select):
+    is_unpopulated = live.kind == "m" and not live.is_populated
+    if Use.SELECT in relation.use and (reads or live.can_select) and not is_unpopulated:
         # The row is read and its values stay behind: a document of megabytes would be fetched by every pod of a
         # rollout. IS NULL would look into composite values; this form does not, and wants no equality of the type.
         tests = ", ".join(f"{quote_identifier(name)} IS NOT DISTINCT FROM NULL" for name in reads)
@@ -90,8 +133,13 @@ def _relation_statements(
         insert = f"INSERT INTO {target} ({_list(inserts)}) VALUES ({_parameters(len(inserts))})"
         yield statement(Use.INSERT, insert, len(inserts))
         for upsert in relation.upserts:
-            if set(upsert) <= there.keys() and target_of(live, upsert) not in faulty:
-                yield _upsert(statement(Use.INSERT, insert, len(inserts)), upsert, updates)
+            if set(upsert.columns) <= there.keys() and target_of(live, upsert) not in faulty:
+                sql = f"{insert} {_on_conflict(relation, upsert, updates or inserts)}"
+                yield msgspec.structs.replace(
+                    statement(Use.INSERT, sql, len(inserts)),
+                    action="INSERT … ON CONFLICT",
+                    target=target_of(live, upsert),
+                )
     if updates:
         assignments = ", ".join(f"{quote_identifier(name)} = ${n}" for n, name in enumerate(updates, 1))
         yield statement(Use.UPDATE, f"UPDATE {target} SET {assignments} WHERE false", len(updates))
@@ -99,14 +147,17 @@ def _relation_statements(
         yield statement(Use.DELETE, f"DELETE FROM {target} WHERE false")
 
 
-def _upsert(insert: ProbeStatement, upsert: tuple[str, ...], updates: list[str]) -> ProbeStatement:
+def _on_conflict(relation: ContractRelation, upsert: ContractUpsert, updates: list[str]) -> str:
     action = "NOTHING"
-    if updates:
-        assigned = next((name for name in updates if name not in upsert), updates[0])
+    if action_of(relation, upsert) is OnConflict.UPDATE:
+        assigned = next((name for name in updates if name not in upsert.columns), updates[0])
         action = f"UPDATE SET {quote_identifier(assigned)} = EXCLUDED.{quote_identifier(assigned)}"
-    return msgspec.structs.replace(
-        insert, action="INSERT … ON CONFLICT", sql=f"{insert.sql} ON CONFLICT ({_list(list(upsert))}) DO {action}"
-    )
+    if upsert.constraint is not None:
+        return f"ON CONFLICT ON CONSTRAINT {quote_identifier(upsert.constraint)} DO {action}"
+    # An expression may end with a comment, which the newline ends.
+    keys = [*map(quote_identifier, upsert.columns), *(f"({text}\n)" for text in upsert.expressions)]
+    where = f" WHERE ({upsert.where}\n)" if upsert.where else ""
+    return f"ON CONFLICT ({', '.join(keys)}){where} DO {action}"
 
 
 def _call(function: ContractFunction) -> Iterator[ProbeStatement]:
@@ -128,6 +179,11 @@ def _parameters(count: int) -> str:
     return ", ".join(f"${n}" for n in range(1, count + 1))
 
 
+def as_plan(statement: ProbeStatement) -> ProbeStatement:
+    """Return the statement to be planned where it was to be run."""
+    return msgspec.structs.replace(statement, run=None)
+
+
 def script_of(statement: ProbeStatement, server_major: int, name: str, *, shorter: bool = False) -> str:
     """Return SQL text that makes the server judge the statement without anything being written.
 
@@ -140,9 +196,14 @@ def script_of(statement: ProbeStatement, server_major: int, name: str, *, shorte
     if statement.kind is ProbeKind.READ:
         return (statement.fallback or statement.sql) if shorter else statement.sql
     # The newline ends a comment that the image's own query may end with.
-    if server_major >= GENERIC_PLAN_SINCE:
+    if statement.is_prepared(server_major):
+        types = f"({', '.join(map(str, statement.parameter_types))})" if statement.parameter_types else ""
+        nulls = ", ".join(["NULL"] * statement.parameters)
+        explain = "EXPLAIN (COSTS OFF) " if statement.run is None else ""
+        sql = statement.run or statement.sql
+        return f"PREPARE {name}{types} AS {sql}\n;{explain}EXECUTE {name}({nulls});DEALLOCATE {name}"
+    if statement.run is not None:
+        return statement.run
+    if statement.parameters:
         return f"EXPLAIN (GENERIC_PLAN, COSTS OFF) {statement.sql}\n"
-    if not statement.parameters:
-        return f"EXPLAIN (COSTS OFF) {statement.sql}\n"
-    nulls = ", ".join(["NULL"] * statement.parameters)
-    return f"PREPARE {name} AS {statement.sql}\n;EXPLAIN (COSTS OFF) EXECUTE {name}({nulls});DEALLOCATE {name}"
+    return f"EXPLAIN (COSTS OFF) {statement.sql}\n"

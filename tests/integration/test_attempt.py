@@ -84,7 +84,7 @@ CHANGES = {
         {("enum-label-missing", "public.permission_type.'read'")},
     ),
     "type dropped": (
-        "ALTER TABLE permissions ALTER permission_type TYPE text; DROP TYPE permission_type",
+        "ALTER TABLE permissions ALTER permission_type TYPE int USING 1; DROP TYPE permission_type",
         {("type-missing", "permission_type")},
     ),
     "column type changed": (

@@ -20,6 +20,7 @@ from sidecar.model import (
     ContractEnum,
     ContractFunction,
     ContractRelation,
+    ContractUpsert,
     Database,
     Disposition,
     Elsewhere,
@@ -34,7 +35,7 @@ from sidecar.report import Conclusion, ContractSummary, Outcome, Report
 
 READ = frozenset({Use.SELECT})
 WRITE = frozenset({Use.INSERT, Use.UPDATE})
-ALL_USES = frozenset(Use)
+ALL_USES = frozenset(Use) - {Use.TRUNCATE}
 
 BUILTIN: dict[str, tuple[int, str]] = {
     # SQL text without modifiers → OID and name, as in pg_type.dat
@@ -101,11 +102,13 @@ def relation(
     name: str,
     *columns: ContractColumn,
     use: Iterable[Use] = READ,
-    upserts: tuple[tuple[str, ...], ...] = (),
+    upserts: tuple[tuple[str, ...] | ContractUpsert, ...] = (),
     schema: str | None = None,
+    **rest: Any,
 ) -> ContractRelation:
     """Return a relation of a contract."""
-    return ContractRelation(name=Name(schema, name), use=frozenset(use), columns=columns, upserts=upserts)
+    clauses = tuple(ContractUpsert(columns=upsert) if isinstance(upsert, tuple) else upsert for upsert in upserts)
+    return ContractRelation(name=Name(schema, name), use=frozenset(use), columns=columns, upserts=clauses, **rest)
 
 
 def contract(*relations: ContractRelation, **rest: Any) -> Contract:
@@ -157,7 +160,7 @@ def live(name: str, *columns: CatalogColumn, **changes: Any) -> CatalogRelation:
         can_delete=True,
         fills_on_insert=False,
         columns=columns,
-        unique_indexes=(),
+        indexes=(),
     )
     return msgspec.structs.replace(made, **changes)
 
@@ -222,6 +225,7 @@ def catalog(
     extensions: Mapping[str, str] | None = None,
     without_types: Iterable[str] = (),
     about: Database | None = None,
+    **rest: Any,
 ) -> Catalog:
     """Return a catalog; ``relations`` are found by their bare names, ``named`` by the contract's name for them."""
     oids, types = all_types()
@@ -236,6 +240,7 @@ def catalog(
         enums=dict(enums or {}),
         functions=dict(functions or {}),
         extensions=dict(extensions or {}),
+        **rest,
     )
 
 

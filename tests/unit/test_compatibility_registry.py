@@ -19,6 +19,7 @@ from sidecar.model import (
     Contract,
     ContractColumn,
     ContractRelation,
+    ContractUpsert,
     Elsewhere,
     Name,
     Severity,
@@ -56,7 +57,9 @@ def contracts(draw: st.DrawFn, *, reads_only: bool = False) -> Contract:
                     nullable=draw(st.sampled_from([None, True, False])),
                 )
             )
-        wanted_upserts = [tuple(names[:1])] if names and Use.INSERT in use and draw(st.booleans()) else []
+        wanted_upserts = (
+            [ContractUpsert(columns=tuple(names[:1]))] if names and Use.INSERT in use and draw(st.booleans()) else []
+        )
         made[name] = ContractRelation(name=name, use=use, columns=tuple(made_columns), upserts=tuple(wanted_upserts))
     return Contract(
         name="app",
@@ -86,7 +89,7 @@ def _relation_of(relation: ContractRelation) -> CatalogRelation:
         relation.name.name,
         *map(_column_of, relation.columns),
         schema=relation.name.schema or "public",
-        unique_indexes=tuple(builders.index(f"i{n}", *upsert) for n, upsert in enumerate(relation.upserts)),
+        indexes=tuple(builders.index(f"i{n}", *upsert.columns) for n, upsert in enumerate(relation.upserts)),
     )
 
 
@@ -142,8 +145,8 @@ def test_what_the_database_has_beyond_the_contract_never_blocks_a_reader(
         names = {column.name for column in relation.columns}
         all_columns = [*relation.columns, *(column for column in more if column.name not in names)]
         chance.shuffle(all_columns)
-        indexes = (*relation.unique_indexes, builders.index("new", "new"))
-        return msgspec.structs.replace(relation, columns=tuple(all_columns), unique_indexes=indexes)
+        indexes = (*relation.indexes, builders.index("new", "new"))
+        return msgspec.structs.replace(relation, columns=tuple(all_columns), indexes=indexes)
 
     def labelled(enum: CatalogEnum) -> CatalogEnum:
         return msgspec.structs.replace(enum, labels=("newest", *reversed(enum.labels), "new"))
@@ -182,11 +185,11 @@ def impoverished(contract: Contract, chance: random.Random) -> Catalog:
             )
             for column in (*drop(relation.columns), builders.live_column("demanding", not_null=True))
         ]
-        indexes: tuple[CatalogIndex, ...] = drop(relation.unique_indexes)
+        indexes: tuple[CatalogIndex, ...] = drop(relation.indexes)
         return msgspec.structs.replace(
             relation,
             columns=tuple(changed),
-            unique_indexes=indexes,
+            indexes=indexes,
             can_select=chance.random() > 0.5,
             can_insert=chance.random() > 0.5,
             can_use_schema=chance.random() > 0.2,

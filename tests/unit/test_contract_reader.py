@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from sidecar.compatibility.type_names import parse_type_name
 from sidecar.contract import reader
-from sidecar.contract.document import json_schema, parse_function
+from sidecar.contract.document import json_schema
 from sidecar.contract.errors import ContractError, Problem
 from sidecar.contract.reader import parse_contract, read_contract
+from sidecar.contract.signatures import parse_function
 from sidecar.model import (
     Contract,
     ContractColumn,
@@ -25,6 +26,7 @@ from sidecar.model import (
     ContractQuery,
     ContractRelation,
     ContractSource,
+    ContractUpsert,
     Name,
     TypePolicy,
     Use,
@@ -78,14 +80,14 @@ def without_digest(contract: Contract) -> dict[str, Any]:
 def test_a_full_document_becomes_the_contract_that_it_says() -> None:
     """Every key of the format arrives in the contract."""
     contract = parse_contract(json.dumps(FULL).encode())
-    every = frozenset(Use) - {Use.DELETE}
+    every = frozenset({Use.SELECT, Use.INSERT, Use.UPDATE})
     assert ContractSource(kind="drizzle", migration="0227_natural_mentor") == contract.source
     assert ("realtime", ("public", "extensions")) == (contract.name, contract.search_path)
     assert TypePolicy.EXACT is contract.type_policy
     assert contract.relations == (
         ContractRelation(
             name=Name(None, "workflow"),
-            use=frozenset(Use),
+            use=every | {Use.DELETE},
             columns=(
                 ContractColumn(name="id", types=(parse_type_name("text"),), use=every),
                 ContractColumn(name="name", types=(parse_type_name("text"),), nullable=False, use=every),
@@ -95,7 +97,7 @@ def test_a_full_document_becomes_the_contract_that_it_says() -> None:
                 ContractColumn(name="color", use=every),
                 ContractColumn(name="total", types=(parse_type_name("integer"),), use=frozenset({Use.SELECT})),
             ),
-            upserts=(("id",), ("name", "at")),
+            upserts=(ContractUpsert(columns=("id",)), ContractUpsert(columns=("name", "at"))),
         ),
         ContractRelation(
             name=Name("billing", "Odd.Name"),
@@ -212,8 +214,8 @@ BAD: dict[str, tuple[str, str, int | None, str]] = {
     ),
     "wrong word": ("contract: 1\ntypes: loose\n", "types", 2, "'loose' is not one of exact, widening, names"),
     "wrong use": (
-        "contract: 1\nrelations:\n  t:\n    use: [select, truncate]\n", "relations.t.use[1]", 4,
-        "'truncate' is not one of select, insert, update, delete",
+        "contract: 1\nrelations:\n  t:\n    use: [select, upsert]\n", "relations.t.use[1]", 4,
+        "'upsert' is not one of select, insert, update, delete, truncate",
     ),
     "wrong boolean": (
         with_columns("      a: {nullable: maybe}"), "relations.t.columns.a.nullable", 5, "expected true or false"
@@ -556,7 +558,7 @@ def test_the_json_schema_accepts_what_the_reader_reads() -> None:
         {"relations": {"t": {"column": {}}}},
         {"relations": {"t": {"columns": {"a": {"typ": "int"}}}}},
         {"relations": {"t": {"use": []}}},
-        {"relations": {"t": {"use": ["truncate"]}}},
+        {"relations": {"t": {"use": ["upsert"]}}},
         {"source": {"kind": "x", "migraton": "y"}},
         {"functions": "now()"},
         {"enums": {"e": []}},

@@ -120,6 +120,7 @@ def test_the_json_form_is_json(conclusion: Any) -> None:
     assert (value["verdict"] is None) == (conclusion.report is None)
     assert {
         "verdict", "outcome", "exit_code", "headline", "attempts", "elapsed_s", "findings", "failure", "problems",
+        "coverage", "migrations",
         "contract", "database",
     } == set(value)  # fmt: skip
 
@@ -128,7 +129,7 @@ def test_the_json_form_carries_whole_findings() -> None:
     """Programs find each finding's code, severity, object, message, help and SQLSTATE."""
     (value,) = to_json(builders.conclusion(Outcome.INCOMPATIBLE, FINDING))["findings"]
     assert msgspec.to_builtins(FINDING) == value
-    assert {"code", "severity", "object", "message", "help", "sqlstate"} == set(value)
+    assert {"code", "severity", "object", "message", "help", "sqlstate", "accepted"} == set(value)
 
 
 def test_the_text_tells_everything_at_once() -> None:

@@ -47,7 +47,7 @@ def query(sql: str) -> ProbeStatement:
 def everything(*names: str) -> tuple[Contract, Catalog]:
     uses = ALL_USES - {Use.DELETE}
     wanted = relation("t", *(column(name, use=uses) for name in names), use=ALL_USES, upserts=(names[:1],))
-    there = live("t", *(live_column(name) for name in names), unique_indexes=(index("i", names[0]),))
+    there = live("t", *(live_column(name) for name in names), indexes=(index("i", names[0]),))
     return contract(wanted), catalog(there)
 
 
@@ -81,7 +81,7 @@ def test_a_read_can_do_without_a_row() -> None:
 def test_an_upsert_without_updates_does_nothing() -> None:
     """An image that never updates is judged with DO NOTHING."""
     wanted = contract(relation("t", column("a", use={Use.INSERT}), use={Use.INSERT}, upserts=(("a",),)))
-    made = statements(wanted, catalog(live("t", live_column("a"), unique_indexes=(index("i", "a"),))))
+    made = statements(wanted, catalog(live("t", live_column("a"), indexes=(index("i", "a"),))))
     assert made[1].sql.endswith(' ON CONFLICT ("a") DO NOTHING')
 
 
@@ -96,7 +96,7 @@ def test_identifiers_are_always_quoted(name: str) -> None:
     """A name with quotes, dots, semicolons or comments in it stays one name in every statement."""
     uses = ALL_USES - {Use.DELETE}
     wanted = contract(relation(name, column(name, use=uses), use=ALL_USES, upserts=((name,),)))
-    there = live(name, live_column(name), schema=name, unique_indexes=(index("i", name),))
+    there = live(name, live_column(name), schema=name, indexes=(index("i", name),))
     quoted = quote_identifier(name)
     made = statements(wanted, catalog(there))
     assert 5 == len(made)

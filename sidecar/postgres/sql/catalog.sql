@@ -1,9 +1,9 @@
 -- What the live database has of the things that a contract names, as one JSON document.
 --
--- $1: {"relations": [[key, schema|null, name, wants_indexes], ...],
+-- $1: {"relations": [[key, schema|null, name, wants_indexes, wants_constraints, wants_sequences, wants_checks], ...],
 --      "types":     [[key, schema|null, name, is_grammar, is_array], ...],
---      "enums":     [[key, schema|null, name], ...],
---      "functions": [[key, schema|null, name], ...],
+--      "enums", "functions", "sequences", "collations", "text_search_configurations":
+--                   [[key, schema|null, name], ...],
 --      "schemas":   [name, ...]}
 --
 -- Every name is qualified, for the search_path in force is the application's. Nothing here waits for a lock
@@ -16,11 +16,13 @@ path AS MATERIALIZED (
 ),
 wanted_relation AS MATERIALIZED (
     SELECT w->>0 AS key, (w->>1)::pg_catalog.name AS schema, (w->>2)::pg_catalog.name AS name,
-           (w->>3)::pg_catalog.bool AS wants_indexes
+           (w->>3)::pg_catalog.bool AS wants_indexes, (w->>4)::pg_catalog.bool AS wants_constraints,
+           (w->>5)::pg_catalog.bool AS wants_sequences, (w->>6)::pg_catalog.bool AS wants_checks
     FROM pg_catalog.jsonb_array_elements(($1::pg_catalog.jsonb)->'relations') AS r(w)
 ),
 candidate AS MATERIALIZED (
-    SELECT w.key, w.wants_indexes, c.oid, n.oid AS schema_oid, n.nspname, c.relname, c.relkind, c.relispopulated,
+    SELECT w.key, w.wants_indexes, w.wants_constraints, w.wants_sequences, w.wants_checks,
+           c.oid, n.oid AS schema_oid, n.nspname, c.relname, c.relkind, c.relispopulated, c.relrowsecurity,
            path.place,
            CASE WHEN w.schema IS NULL THEN path.place IS NOT NULL ELSE n.nspname = w.schema END AS is_match
     FROM wanted_relation AS w
@@ -34,10 +36,56 @@ relation AS MATERIALIZED (
            COALESCE(pg_catalog.has_table_privilege(oid, 'SELECT'), true) AS can_select,
            COALESCE(pg_catalog.has_table_privilege(oid, 'INSERT'), true) AS can_insert,
            COALESCE(pg_catalog.has_table_privilege(oid, 'UPDATE'), true) AS can_update,
-           COALESCE(pg_catalog.has_table_privilege(oid, 'DELETE'), true) AS can_delete
+           COALESCE(pg_catalog.has_table_privilege(oid, 'DELETE'), true) AS can_delete,
+           COALESCE(pg_catalog.has_table_privilege(oid, 'TRUNCATE'), true) AS can_truncate
     FROM candidate
     WHERE is_match
     ORDER BY key, place
+),
+wanted_sequence AS MATERIALIZED (
+    SELECT DISTINCT ON (w->>0) w->>0 AS key, NULL::pg_catalog.oid AS relid, NULL::pg_catalog.int2 AS attnum,
+           c.oid, n.nspname, c.relname, c.relpersistence, false AS is_identity
+    FROM pg_catalog.jsonb_array_elements(($1::pg_catalog.jsonb)->'sequences') AS r(w)
+    JOIN pg_catalog.pg_class AS c ON c.relname = (w->>2)::pg_catalog.name AND c.relkind = 'S'
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    LEFT JOIN path ON path.oid = n.oid
+    WHERE CASE WHEN w->>1 IS NULL THEN path.place IS NOT NULL ELSE n.nspname = (w->>1)::pg_catalog.name END
+    ORDER BY w->>0, path.place
+),
+drawn_sequence AS (
+    -- a default depends on the sequences that it names; an identity column's own one depends on the column
+    SELECT NULL::pg_catalog.text, r.oid, d.adnum, c.oid, n.nspname, c.relname, c.relpersistence, false
+    FROM relation AS r
+    JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = r.oid
+    JOIN pg_catalog.pg_depend AS p ON p.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND p.objid = d.oid
+        AND p.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+    JOIN pg_catalog.pg_class AS c ON c.oid = p.refobjid AND c.relkind = 'S'
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE r.wants_sequences
+    UNION ALL
+    SELECT NULL, r.oid, p.refobjsubid, c.oid, n.nspname, c.relname, c.relpersistence, true
+    FROM relation AS r
+    JOIN pg_catalog.pg_depend AS p ON p.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND p.refobjid = r.oid
+        AND p.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND p.deptype = 'i' AND p.refobjsubid > 0
+    JOIN pg_catalog.pg_class AS c ON c.oid = p.objid AND c.relkind = 'S'
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE r.wants_sequences
+),
+sequence AS MATERIALIZED (
+    SELECT d.key, d.relid, d.attnum, pg_catalog.json_build_array(
+               d.nspname, d.relname,
+               -- the server draws from an identity column's sequence itself, without asking for a privilege
+               d.is_identity OR COALESCE(pg_catalog.has_sequence_privilege(d.oid, 'USAGE, UPDATE'), true),
+               NOT s.seqcycle AND COALESCE(CASE
+                   WHEN d.relpersistence = 'p' AND pg_catalog.has_sequence_privilege(d.oid, 'USAGE, SELECT')
+                   THEN CASE WHEN s.seqincrement > 0
+                        THEN pg_catalog.pg_sequence_last_value(d.oid) > s.seqmax - s.seqincrement
+                        ELSE pg_catalog.pg_sequence_last_value(d.oid) < s.seqmin - s.seqincrement
+                   END
+               END, false)
+           ) AS document
+    FROM (SELECT * FROM wanted_sequence UNION ALL SELECT * FROM drawn_sequence) AS d
+    JOIN pg_catalog.pg_sequence AS s ON s.seqrelid = d.oid
 ),
 attribute AS MATERIALIZED (
     SELECT r.key, a.attnum, a.atttypid,
@@ -46,10 +94,14 @@ attribute AS MATERIALIZED (
                a.attnotnull, a.atthasdef AND a.attgenerated = '', a.attidentity, a.attgenerated,
                r.can_select OR COALESCE(pg_catalog.has_column_privilege(r.oid, a.attnum, 'SELECT'), true),
                r.can_insert OR COALESCE(pg_catalog.has_column_privilege(r.oid, a.attnum, 'INSERT'), true),
-               r.can_update OR COALESCE(pg_catalog.has_column_privilege(r.oid, a.attnum, 'UPDATE'), true)
+               r.can_update OR COALESCE(pg_catalog.has_column_privilege(r.oid, a.attnum, 'UPDATE'), true),
+               s.document
            ) AS document
     FROM relation AS r
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid
+    LEFT JOIN (
+        SELECT DISTINCT ON (relid, attnum) relid, attnum, document FROM sequence WHERE relid IS NOT NULL
+    ) AS s ON s.relid = r.oid AND s.attnum = a.attnum
     WHERE a.attnum > 0 AND NOT a.attisdropped
 ),
 relation_columns AS (
@@ -65,12 +117,45 @@ relation_indexes AS (
                    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid AND a.attnum = k.attnum
                    WHERE k.place <= i.indnkeyatts
                ), '[]'),
-               i.indexprs IS NOT NULL, i.indpred IS NOT NULL, i.indisvalid, i.indimmediate
+               i.indexprs IS NOT NULL, i.indpred IS NOT NULL, i.indisvalid, i.indimmediate, i.indisunique,
+               i.indisprimary
            ) ORDER BY c.relname) AS document
     FROM relation AS r
-    JOIN pg_catalog.pg_index AS i ON i.indrelid = r.oid AND i.indisunique
+    JOIN pg_catalog.pg_index AS i ON i.indrelid = r.oid
     JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
     WHERE r.wants_indexes
+    GROUP BY r.key
+),
+constraint_functions AS (
+    SELECT c.oid, pg_catalog.json_agg(DISTINCT pg_catalog.format('%I.%I', n.nspname, f.proname)) AS document
+    FROM relation AS r
+    JOIN pg_catalog.pg_constraint AS c ON c.conrelid = r.oid AND c.contype = 'c'
+    JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid = c.oid
+        AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+    JOIN pg_catalog.pg_proc AS f ON f.oid = d.refobjid
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = f.pronamespace
+    WHERE r.wants_checks AND NOT COALESCE(pg_catalog.has_function_privilege(f.oid, 'EXECUTE'), true)
+    GROUP BY c.oid
+),
+relation_constraints AS (
+    SELECT r.key,
+           pg_catalog.json_agg(pg_catalog.json_build_array(
+               c.conname, c.contype,
+               COALESCE((
+                   SELECT pg_catalog.json_agg(a.attname ORDER BY k.place)
+                   FROM pg_catalog.unnest(c.conkey) WITH ORDINALITY AS k(attnum, place)
+                   JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid AND a.attnum = k.attnum
+               ), '[]'),
+               COALESCE(n.nspname, ''), COALESCE(t.relname, ''), c.condeferrable, COALESCE(f.document, '[]')
+           ) ORDER BY c.conname) AS document
+    FROM relation AS r
+    JOIN pg_catalog.pg_constraint AS c ON c.conrelid = r.oid AND c.contype IN ('c', 'f', 'p', 'u', 'x')
+    LEFT JOIN constraint_functions AS f ON f.oid = c.oid
+    LEFT JOIN pg_catalog.pg_class AS t ON t.oid = c.confrelid
+    LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
+    WHERE (r.wants_constraints OR f.oid IS NOT NULL)
+      -- NOT ENFORCED is new in 18; the column is looked up by name because older servers have none
+      AND COALESCE((pg_catalog.to_jsonb(c)->>'conenforced')::pg_catalog.bool, true)
     GROUP BY r.key
 ),
 relation_triggers AS (
@@ -79,6 +164,31 @@ relation_triggers AS (
     FROM relation AS r
     JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = r.oid
     WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 5 = 5 AND t.tgtype & 66 <> 0
+),
+known_triggers AS (
+    SELECT r.key,
+           pg_catalog.json_agg(pg_catalog.json_build_array(
+               t.tgname, t.tgtype & 4 <> 0, t.tgtype & 16 <> 0, t.tgtype & 8 <> 0) ORDER BY t.tgname) AS document
+    FROM relation AS r
+    JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = r.oid
+    WHERE r.wants_constraints AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+    GROUP BY r.key
+),
+relation_policies AS (
+    -- Without a permissive policy for the command, row security leaves nothing (documentation, "Row Security Policies").
+    SELECT r.key, pg_catalog.json_agg(u.use ORDER BY u.use) AS document
+    FROM relation AS r
+    CROSS JOIN (VALUES ('select', 'r'), ('insert', 'a'), ('update', 'w'), ('delete', 'd')) AS u(use, command)
+    WHERE r.relrowsecurity AND pg_catalog.row_security_active(r.oid)
+      AND NOT EXISTS (
+          SELECT FROM pg_catalog.pg_policy AS p
+          WHERE p.polrelid = r.oid AND p.polpermissive AND p.polcmd IN ('*', u.command::pg_catalog."char")
+            AND EXISTS (
+                SELECT FROM pg_catalog.unnest(p.polroles) AS x(role)
+                WHERE x.role = 0 OR pg_catalog.pg_has_role(x.role, 'USAGE')
+            )
+      )
+    GROUP BY r.key
 ),
 wanted_type AS MATERIALIZED (
     SELECT w->>0 AS key, (w->>1)::pg_catalog.name AS schema, (w->>2)::pg_catalog.name AS name,
@@ -115,7 +225,7 @@ wanted_enum AS (
 ),
 wanted_function AS MATERIALIZED (
     SELECT w->>0 AS key, n.nspname, p.oid, p.prokind, p.proargtypes, p.pronargdefaults, p.provariadic,
-           n.oid AS schema_oid,
+           p.prorettype, p.proretset, n.oid AS schema_oid,
            CASE WHEN w->>1 IS NULL THEN path.place IS NOT NULL
                 ELSE n.nspname = (w->>1)::pg_catalog.name END AS is_visible
     FROM pg_catalog.jsonb_array_elements(($1::pg_catalog.jsonb)->'functions') AS r(w)
@@ -127,6 +237,8 @@ used_type(oid) AS (
     SELECT atttypid FROM attribute
     UNION
     SELECT oid FROM resolved_type WHERE oid <> 0
+    UNION
+    SELECT prorettype FROM wanted_function WHERE is_visible
     UNION
     SELECT below.oid
     FROM used_type AS u
@@ -141,7 +253,14 @@ SELECT pg_catalog.json_build_object(
         'server_version', pg_catalog.split_part(pg_catalog.current_setting('server_version'), ' ', 1),
         'server_version_num', pg_catalog.current_setting('server_version_num')::pg_catalog.int4,
         'is_standby', pg_catalog.pg_is_in_recovery(),
-        'search_path', pg_catalog.current_setting('search_path')
+        'search_path', pg_catalog.current_setting('search_path'),
+        'is_read_only', pg_catalog.current_setting('default_transaction_read_only')::pg_catalog.bool,
+        -- what a session of the role begins with; the values in force are our own
+        'statement_timeout_ms', (
+            SELECT g.reset_val::pg_catalog.int8 FROM pg_catalog.pg_settings AS g WHERE g.name = 'statement_timeout'),
+        'lock_timeout_ms', (
+            SELECT g.reset_val::pg_catalog.int8 FROM pg_catalog.pg_settings AS g WHERE g.name = 'lock_timeout'),
+        'can_create_temporary', pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')
     ),
     'schemas', COALESCE((
         SELECT pg_catalog.json_object_agg(n.nspname, pg_catalog.has_schema_privilege(n.oid, 'USAGE'))
@@ -163,14 +282,23 @@ SELECT pg_catalog.json_build_object(
             'can_insert', r.can_insert,
             'can_update', r.can_update,
             'can_delete', r.can_delete,
+            'can_truncate', r.can_truncate,
+            'has_partitions', r.relkind <> 'p' OR EXISTS (
+                SELECT FROM pg_catalog.pg_inherits AS h WHERE h.inhparent = r.oid),
+            'denied_by_policy', COALESCE(p.document, '[]'),
             'fills_on_insert', t.key IS NOT NULL,
             'columns', COALESCE(c.document, '[]'),
-            'unique_indexes', COALESCE(i.document, '[]')
+            'indexes', COALESCE(i.document, '[]'),
+            'constraints', COALESCE(s.document, '[]'),
+            'triggers', COALESCE(k.document, '[]')
         ))
         FROM relation AS r
         LEFT JOIN relation_columns AS c USING (key)
         LEFT JOIN relation_indexes AS i USING (key)
+        LEFT JOIN relation_constraints AS s USING (key)
         LEFT JOIN relation_triggers AS t USING (key)
+        LEFT JOIN known_triggers AS k USING (key)
+        LEFT JOIN relation_policies AS p USING (key)
     ), '{}'),
     'elsewhere', COALESCE((
         SELECT pg_catalog.json_object_agg(e.key, e.document)
@@ -209,7 +337,9 @@ SELECT pg_catalog.json_build_object(
             CASE WHEN t.typcategory = 'A' AND t.typlen = -1 THEN t.typelem::pg_catalog.int8 ELSE 0 END,
             t.typbasetype::pg_catalog.int8,
             CASE WHEN t.typbasetype <> 0 THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) ELSE '' END,
-            t.typnotnull
+            t.typnotnull,
+            COALESCE((SELECT pg_catalog.json_agg(c.conname ORDER BY c.conname)
+                      FROM pg_catalog.pg_constraint AS c WHERE c.contypid = t.oid AND c.contype = 'c'), '[]')
         ))
         FROM used_type AS u
         JOIN pg_catalog.pg_type AS t ON t.oid = u.oid
@@ -239,7 +369,7 @@ SELECT pg_catalog.json_build_object(
                 f.pronargdefaults, f.provariadic <> 0,
                 COALESCE(pg_catalog.has_function_privilege(f.oid, 'EXECUTE'), true),
                 COALESCE(pg_catalog.has_schema_privilege(f.schema_oid, 'USAGE'), true),
-                f.is_visible
+                f.is_visible, f.prorettype::pg_catalog.int8, f.proretset
             ) ORDER BY f.nspname, f.oid) AS document
             FROM wanted_function AS f
             GROUP BY f.key
@@ -247,5 +377,66 @@ SELECT pg_catalog.json_build_object(
     ), '{}'),
     'extensions', COALESCE((
         SELECT pg_catalog.json_object_agg(e.extname, e.extversion) FROM pg_catalog.pg_extension AS e
-    ), '{}')
+    ), '{}'),
+    'sequences', COALESCE((
+        SELECT pg_catalog.json_object_agg(q.key, q.document) FROM sequence AS q WHERE q.key IS NOT NULL
+    ), '{}'),
+    'collations', COALESCE((
+        SELECT pg_catalog.json_agg(DISTINCT w->>0)
+        FROM pg_catalog.jsonb_array_elements(($1::pg_catalog.jsonb)->'collations') AS r(w)
+        JOIN pg_catalog.pg_collation AS c ON c.collname = (w->>2)::pg_catalog.name
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.collnamespace
+        LEFT JOIN path ON path.oid = n.oid
+        WHERE CASE WHEN w->>1 IS NULL THEN path.place IS NOT NULL ELSE n.nspname = (w->>1)::pg_catalog.name END
+    ), '[]'),
+    'text_search_configurations', COALESCE((
+        SELECT pg_catalog.json_agg(DISTINCT w->>0)
+        FROM pg_catalog.jsonb_array_elements(($1::pg_catalog.jsonb)->'text_search_configurations') AS r(w)
+        JOIN pg_catalog.pg_ts_config AS c ON c.cfgname = (w->>2)::pg_catalog.name
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.cfgnamespace
+        LEFT JOIN path ON path.oid = n.oid
+        WHERE CASE WHEN w->>1 IS NULL THEN path.place IS NOT NULL ELSE n.nspname = (w->>1)::pg_catalog.name END
+    ), '[]'),
+    'near', pg_catalog.json_build_object(
+        -- A rename is guessed from these, and only a missing name makes the server look for them.
+        'relations', COALESCE((
+            SELECT pg_catalog.json_agg(DISTINCT c.relname)
+            FROM wanted_relation AS w
+            JOIN pg_catalog.pg_class AS c ON c.relkind IN ('r', 'p', 'v', 'm', 'f')
+                AND pg_catalog.abs(pg_catalog.length(c.relname::pg_catalog.text) -
+                                   pg_catalog.length(w.name::pg_catalog.text)) <= 8
+            JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+            LEFT JOIN path ON path.oid = n.oid
+            WHERE NOT EXISTS (SELECT FROM relation AS r WHERE r.key = w.key)
+              AND CASE WHEN w.schema IS NULL THEN path.place IS NOT NULL AND n.nspname <> 'pg_catalog'
+                       ELSE n.nspname = w.schema END
+        ), '[]'),
+        'functions', COALESCE((
+            SELECT pg_catalog.json_agg(DISTINCT p.proname)
+            FROM pg_catalog.jsonb_array_elements(($1::pg_catalog.jsonb)->'functions') AS r(w)
+            JOIN pg_catalog.pg_proc AS p ON pg_catalog.abs(
+                pg_catalog.length(p.proname::pg_catalog.text) - pg_catalog.length(w->>2)) <= 8
+            JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+            LEFT JOIN path ON path.oid = n.oid
+            WHERE NOT EXISTS (SELECT FROM wanted_function AS f WHERE f.key = w->>0 AND f.is_visible)
+              AND CASE WHEN w->>1 IS NULL THEN path.place IS NOT NULL AND n.nspname <> 'pg_catalog'
+                       ELSE n.nspname = (w->>1)::pg_catalog.name END
+        ), '[]'),
+        'types', COALESCE((
+            SELECT pg_catalog.json_agg(DISTINCT t.typname)
+            FROM (
+                SELECT key, schema, name FROM wanted_type WHERE NOT is_grammar
+                UNION
+                SELECT w->>0, (w->>1)::pg_catalog.name, (w->>2)::pg_catalog.name
+                FROM pg_catalog.jsonb_array_elements(($1::pg_catalog.jsonb)->'enums') AS r(w)
+            ) AS w
+            JOIN pg_catalog.pg_type AS t ON t.typtype IN ('b', 'd', 'e', 'r') AND t.typelem = 0
+            JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
+            LEFT JOIN path ON path.oid = n.oid
+            WHERE NOT EXISTS (SELECT FROM resolved_type AS r WHERE r.key = w.key)
+              AND NOT EXISTS (SELECT FROM wanted_enum AS r WHERE r.key = w.key)
+              AND CASE WHEN w.schema IS NULL THEN path.place IS NOT NULL AND n.nspname <> 'pg_catalog'
+                       ELSE n.nspname = w.schema END
+        ), '[]')
+    )
 )::pg_catalog.text

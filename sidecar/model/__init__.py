@@ -1,0 +1,91 @@
+"""The nouns: contract, catalog, finding, failure. Values only; nothing here does anything.
+
+A contract is what an image expects, a catalog is what a live database has. They are different types on
+purpose: no rule can confuse the two sides.
+"""
+
+from sidecar.model.catalog import (
+    Catalog,
+    CatalogColumn,
+    CatalogConstraint,
+    CatalogEnum,
+    CatalogFunction,
+    CatalogIndex,
+    CatalogRelation,
+    CatalogSequence,
+    CatalogTrigger,
+    CatalogType,
+    Database,
+    Elsewhere,
+)
+from sidecar.model.contract import (
+    Acceptance,
+    Contract,
+    ContractColumn,
+    ContractEnum,
+    ContractFunction,
+    ContractMigrations,
+    ContractQuery,
+    ContractRelation,
+    ContractSource,
+    ContractUpsert,
+    ForeignKey,
+    KnownConstraints,
+    OnConflict,
+    SessionNeeds,
+    TypeName,
+    TypePolicy,
+)
+from sidecar.model.names import (
+    Name,
+    Use,
+)
+from sidecar.model.results import (
+    Disposition,
+    Failure,
+    Finding,
+    MigrationPosition,
+    Phase,
+    Severity,
+    Side,
+)
+
+__all__ = [
+    "Acceptance",
+    "Catalog",
+    "CatalogColumn",
+    "CatalogConstraint",
+    "CatalogEnum",
+    "CatalogFunction",
+    "CatalogIndex",
+    "CatalogRelation",
+    "CatalogSequence",
+    "CatalogTrigger",
+    "CatalogType",
+    "Contract",
+    "ContractColumn",
+    "ContractEnum",
+    "ContractFunction",
+    "ContractMigrations",
+    "ContractQuery",
+    "ContractRelation",
+    "ContractSource",
+    "ContractUpsert",
+    "Database",
+    "Disposition",
+    "Elsewhere",
+    "Failure",
+    "Finding",
+    "ForeignKey",
+    "KnownConstraints",
+    "MigrationPosition",
+    "Name",
+    "OnConflict",
+    "Phase",
+    "SessionNeeds",
+    "Severity",
+    "Side",
+    "TypeName",
+    "TypePolicy",
+    "Use",
+]
