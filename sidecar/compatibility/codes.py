@@ -79,6 +79,14 @@ RELATION_MISSING = Code(
     " search_path of the role or the database may have changed) and the nearest name (it may have been renamed).",
     mend=_MIGRATE_OR_ROLL,
 )
+RELATION_REPLACED = Code(
+    code="relation-replaced",
+    sqlstate="42809",
+    summary="A name that the image uses for a table leads to something else.",
+    shows="Statements on it fail with 42809, or with 42703 where it is a sequence. An index or a sequence of the same"
+    " name in a schema earlier on the search_path does this, and so does TRUNCATE of what is a view now.",
+    mend="Take the other object out of the way, or qualify the name in the image's statements.",
+)
 RELATION_PRIVILEGE_MISSING = Code(
     code="relation-privilege-missing",
     sqlstate="42501",
@@ -270,8 +278,9 @@ FUNCTION_RESULT_CHANGED = Code(
 FUNCTION_PRIVILEGE_MISSING = Code(
     code="function-privilege-missing",
     sqlstate="42501",
-    summary="The role has no EXECUTE on a function that the image calls, or that a CHECK calls for it.",
-    shows="Every statement that calls it fails with 42501; for a CHECK, every INSERT and UPDATE of the table.",
+    summary="The role has no EXECUTE on a function that the image calls, or that its writes make the server call.",
+    shows="Every statement that calls it fails with 42501; where a CHECK, index or generated column calls it, every"
+    " write to the table.",
     mend="GRANT EXECUTE ON FUNCTION … TO the application's role.",
 )
 EXTENSION_MISSING = Code(
@@ -385,6 +394,7 @@ ALL: tuple[Code, ...] = (
     SCHEMA_MISSING,
     SCHEMA_PRIVILEGE_MISSING,
     RELATION_MISSING,
+    RELATION_REPLACED,
     RELATION_PRIVILEGE_MISSING,
     RELATION_NOT_POPULATED,
     COLUMN_MISSING,

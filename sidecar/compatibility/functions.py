@@ -90,15 +90,14 @@ def _rows(returns_set: bool) -> str:
     return "SETOF " if returns_set else ""
 
 
-def refused_in_checks(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
-    """Find functions that a CHECK of a written table calls and the role may not execute."""
+def refused_in_writes(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
+    """Find functions that a written table's checks, indexes or generated columns call and the role may not execute."""
     role = display_identifier(catalog.database.role)
     for relation, live in matched_relations(contract, catalog):
-        for constraint in live.constraints if relation.writes else ():
-            for function in constraint.refused_functions:
-                yield FUNCTION_PRIVILEGE_MISSING.at(
-                    function,
-                    f"permission denied for function {function}: role {role} has no EXECUTE on it, and CHECK constraint"
-                    f" {display_identifier(constraint.name)} of {live} calls it",
-                    f"GRANT EXECUTE ON FUNCTION {function} TO {role};",
-                )
+        for function in live.refused_functions if relation.writes else ():
+            yield FUNCTION_PRIVILEGE_MISSING.at(
+                function.name,
+                f"permission denied for function {function.name}: role {role} has no EXECUTE on it, and"
+                f" {function.caller} of {live} calls it",
+                f"GRANT EXECUTE ON FUNCTION {function.name} TO {role};",
+            )

@@ -16,15 +16,17 @@ from sidecar.model import (
     TypeName,
 )
 
+ROW_KINDS = frozenset("rpvmf")
+"""What can stand where SQL wants a table (``relkind``)."""
 SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 """Columns that every table has and no catalog query of ours lists (documentation, "System Columns")."""
 
 
 def matched_relations(contract: Contract, catalog: Catalog) -> Iterator[tuple[ContractRelation, CatalogRelation]]:
-    """Yield the contract's relations that exist, each with the live one."""
+    """Yield the contract's relations that exist and hold rows, each with the live one."""
     for relation in contract.relations:
         live = catalog.relations.get(str(relation.name))
-        if live is not None:
+        if live is not None and live.kind in ROW_KINDS:
             yield relation, live
 
 

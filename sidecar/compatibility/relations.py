@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from sidecar.compatibility.codes import RELATION_MISSING, RELATION_NOT_POPULATED, SCHEMA_MISSING
-from sidecar.compatibility.matching import hiding_relation, is_told_with_schema, matched_relations, names_of
+from sidecar.compatibility.codes import RELATION_MISSING, RELATION_NOT_POPULATED, RELATION_REPLACED, SCHEMA_MISSING
+from sidecar.compatibility.matching import ROW_KINDS, hiding_relation, is_told_with_schema, matched_relations, names_of
 from sidecar.compatibility.nearest import renamed
 from sidecar.identifiers import display_identifier, display_path
 from sidecar.model import Catalog, Contract, ContractRelation, Finding, Use
@@ -51,6 +51,34 @@ def _hint(relation: ContractRelation, known: set[str], catalog: Catalog) -> str:
     if others:
         return f"; there is {', '.join(display_path(other.schema, name.name) for other in others[:3])}"
     return renamed(name.name, set(catalog.near.get("relations", ())) - known, name.schema)
+
+
+def replaced_relations(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
+    """Find names that lead to something that holds no rows, or none that the image could truncate."""
+    for relation in contract.relations:
+        live = catalog.relations.get(str(relation.name))
+        if live is None:
+            continue
+        kind = KINDS.get(live.kind, "something else")
+        if live.kind not in ROW_KINDS:
+            yield RELATION_REPLACED.at(
+                str(live), f"{live} is {kind}, and the image uses it as a table", BEHIND_OR_REMOVED
+            )
+        elif Use.TRUNCATE in relation.use and live.kind in "vm":
+            yield RELATION_REPLACED.at(
+                str(live), f"{live} is {kind} now, which TRUNCATE does not take", BEHIND_OR_REMOVED
+            )
+
+
+KINDS: dict[str, str] = {
+    "v": "a view",
+    "m": "a materialized view",
+    "S": "a sequence",
+    "i": "an index",
+    "I": "an index",
+    "c": "a composite type",
+}
+"""What a person calls a ``relkind``."""
 
 
 def unpopulated_views(contract: Contract, catalog: Catalog) -> Iterator[Finding]:

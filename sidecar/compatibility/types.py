@@ -15,6 +15,7 @@ varchar, char, name    text, varchar                 text, varchar
 text                   varchar                       varchar without a length
 an enum                text, varchar                 text, varchar without a length
 varchar(n), char(n)    any length                    the same length or more, or none
+bit varying(n)         any length                    the same length or more, or none
 numeric(p,s)           any precision                 no fewer digits on either side, or no bound
 time, timestamp (p)    any precision                 any precision
 an array               by its elements               by its elements
@@ -158,6 +159,12 @@ def refuses_null(type_oid: int, catalog: Catalog) -> bool:
     return False
 
 
+def supplies_default(type_oid: int, catalog: Catalog) -> bool:
+    """True for a domain with a default, which fills a column that has none of its own."""
+    type_ = catalog.types.get(type_oid)
+    return type_ is not None and type_.kind == "d" and type_.has_default
+
+
 def _is_compatible(
     expected: TypeName, column: ContractColumn, live: CatalogColumn, contract: Contract, catalog: Catalog
 ) -> bool:
@@ -250,7 +257,7 @@ def _holds(wanted: _Side, found: _Side) -> bool:
     bounds, limits = _numbers(wanted.modifiers), _numbers(found.modifiers)
     if bounds is None or limits is None:
         return wanted.modifiers == found.modifiers
-    if found.type.name in _STRINGS:
+    if found.type.name in _STRINGS | {"varbit"}:
         return bool(bounds) and bounds[0] <= limits[0]
     if found.type.name == "numeric" and len(limits) == 2:
         return _numeric_holds(wanted.type.name, bounds, limits)
@@ -271,7 +278,7 @@ _INTEGER_DIGITS = {"int2": 5, "int4": 10, "int8": 19}
 def _numeric_holds(wanted: str, bounds: tuple[int, ...], limits: tuple[int, ...]) -> bool:
     precision, scale = limits
     if wanted in _INTEGER_DIGITS:
-        return precision - scale >= _INTEGER_DIGITS[wanted]
+        return scale >= 0 and precision - scale >= _INTEGER_DIGITS[wanted]
     if len(bounds) != 2:
         return False
     return scale >= bounds[1] and precision - scale >= bounds[0] - bounds[1]

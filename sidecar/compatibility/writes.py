@@ -9,7 +9,7 @@ from sidecar.compatibility.codes import (
     REQUIRED_COLUMN_UNWRITTEN,
 )
 from sidecar.compatibility.matching import matched_columns, matched_relations
-from sidecar.compatibility.types import refuses_null
+from sidecar.compatibility.types import refuses_null, supplies_default
 from sidecar.identifiers import display_identifier, display_path
 from sidecar.model import Catalog, CatalogColumn, Contract, Finding, Severity, Use
 
@@ -35,6 +35,19 @@ def required_columns(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
                 message,
                 f"ALTER TABLE {live} ALTER COLUMN {name} SET DEFAULT …; or deploy the image that writes it.",
                 severity=Severity.WARNING if live.fills_on_insert else None,
+            )
+
+
+def required_below_views(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
+    """Find columns that the one table below a view demands and the view does not show."""
+    for relation, live in matched_relations(contract, catalog):
+        for schema, table, column in live.hidden_required if Use.INSERT in relation.use else ():
+            name, path = display_identifier(column), display_path(schema, table)
+            yield REQUIRED_COLUMN_UNWRITTEN.at(
+                display_path(schema, table, column),
+                f"column {name} of relation {path} is NOT NULL without a default, and view {live}, which the image"
+                " inserts into, does not show it",
+                f"ALTER TABLE {path} ALTER COLUMN {name} SET DEFAULT …;",
             )
 
 
@@ -72,5 +85,5 @@ def computed_columns(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
 
 
 def _wants_value(column: CatalogColumn, catalog: Catalog) -> bool:
-    supplied = column.has_default or column.identity or column.generated
+    supplied = column.has_default or column.identity or column.generated or supplies_default(column.type_oid, catalog)
     return not supplied and (column.not_null or refuses_null(column.type_oid, catalog))

@@ -17,6 +17,7 @@ from sidecar.model.catalog import (
     CatalogType,
     Database,
     Elsewhere,
+    RefusedFunction,
 )
 from sidecar.model.contract import (
     Acceptance,
@@ -82,6 +83,7 @@ __all__ = [
     "Name",
     "OnConflict",
     "Phase",
+    "RefusedFunction",
     "SessionNeeds",
     "Severity",
     "Side",

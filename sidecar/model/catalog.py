@@ -27,6 +27,8 @@ class CatalogType(msgspec.Struct, frozen=True, array_like=True):
     """A domain that refuses NULL."""
     checks: tuple[str, ...] = ()
     """Names of a domain's CHECK constraints."""
+    has_default: bool = False
+    """A domain that gives a value where the column has no default of its own."""
 
 
 class CatalogSequence(msgspec.Struct, frozen=True, array_like=True):
@@ -89,8 +91,15 @@ class CatalogConstraint(msgspec.Struct, frozen=True, array_like=True):
     references_name: str
     """A foreign key's other side, else empty."""
     is_deferrable: bool
-    refused_functions: tuple[str, ...] = ()
-    """Functions that a CHECK calls and the role may not execute, qualified."""
+
+
+class RefusedFunction(msgspec.Struct, frozen=True, array_like=True):
+    """A function that the role may not execute and that the server calls for each row the role writes."""
+
+    name: str
+    """Qualified, as PostgreSQL would show it."""
+    caller: str
+    """What calls it: ``CHECK constraint name_check``, ``index i`` …"""
 
 
 class CatalogTrigger(msgspec.Struct, frozen=True, array_like=True):
@@ -109,7 +118,8 @@ class CatalogRelation(msgspec.Struct, frozen=True, kw_only=True):
     schema: str
     name: str
     kind: str
-    """``relkind``: r table, p partitioned table, v view, m materialised view, f foreign table."""
+    """``relkind``: r table, p partitioned table, v view, m materialised view, f foreign table; the others cannot be
+    read as tables: S sequence, i and I index, c composite type, t TOAST table."""
     is_populated: bool
     can_use_schema: bool
     can_select: bool
@@ -125,11 +135,15 @@ class CatalogRelation(msgspec.Struct, frozen=True, kw_only=True):
     """An enabled BEFORE or INSTEAD OF INSERT trigger for each row may supply values itself."""
     columns: tuple[CatalogColumn, ...]
     indexes: tuple[CatalogIndex, ...] = ()
-    """Read only where the contract says something about indexes, constraints or upserts."""
+    """Read only where the contract says something about indexes, constraints or upserts; a view's are its table's."""
     constraints: tuple[CatalogConstraint, ...] = ()
-    """Read only where the contract says something about constraints; else those with refused functions alone."""
+    """Read only where the contract says something about constraints."""
     triggers: tuple[CatalogTrigger, ...] = ()
     """Read only where the contract says something about constraints."""
+    refused_functions: tuple[RefusedFunction, ...] = ()
+    """Read only for relations that the image writes to."""
+    hidden_required: tuple[tuple[str, str, str], ...] = ()
+    """Schema, table and column of what the one table below a view demands and the view does not show."""
 
     def column(self, name: str) -> CatalogColumn | None:
         """Return the live column of that exact name, or None."""

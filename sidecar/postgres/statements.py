@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from sidecar.compatibility.matching import SYSTEM_COLUMNS, hiding_function
+from sidecar.compatibility.matching import ROW_KINDS, SYSTEM_COLUMNS, hiding_function, is_told_with_schema
 from sidecar.compatibility.types import unresolved_arguments
 from sidecar.compatibility.upserts import action_of, target_of
 from sidecar.compatibility.verdicts import ProbeKind
@@ -68,11 +68,12 @@ def probe_statements(contract: Contract, catalog: Catalog, findings: tuple[Findi
     statements: list[ProbeStatement] = []
     for relation in contract.relations:
         live = catalog.relations.get(str(relation.name))
-        if live is not None and live.can_use_schema:
+        if live is not None and live.can_use_schema and live.kind in ROW_KINDS:
             statements += _relation_statements(relation, live, faulty)
     for function in contract.functions:
         is_hidden = hiding_function(function, catalog) is not None
-        if str(function) not in faulty and not is_hidden and not unresolved_arguments(function, catalog):
+        is_told = is_hidden or is_told_with_schema(function.name, catalog)
+        if str(function) not in faulty and not is_told and not unresolved_arguments(function, catalog):
             statements += _call(function)
     for query in contract.queries:
         statements.append(_query(query))
@@ -134,7 +135,9 @@ def _relation_statements(
         yield statement(Use.INSERT, insert, len(inserts))
         for upsert in relation.upserts:
             if set(upsert.columns) <= there.keys() and target_of(live, upsert) not in faulty:
-                sql = f"{insert} {_on_conflict(relation, upsert, updates or inserts)}"
+                # A missing privilege is told itself: without a column to update, the target alone is judged.
+                assigned = updates if Use.UPDATE in relation.use else inserts
+                sql = f"{insert} {_on_conflict(relation, upsert, assigned)}"
                 yield msgspec.structs.replace(
                     statement(Use.INSERT, sql, len(inserts)),
                     action="INSERT … ON CONFLICT",
@@ -149,7 +152,7 @@ def _relation_statements(
 
 def _on_conflict(relation: ContractRelation, upsert: ContractUpsert, updates: list[str]) -> str:
     action = "NOTHING"
-    if action_of(relation, upsert) is OnConflict.UPDATE:
+    if updates and action_of(relation, upsert) is OnConflict.UPDATE:
         assigned = next((name for name in updates if name not in upsert.columns), updates[0])
         action = f"UPDATE SET {quote_identifier(assigned)} = EXCLUDED.{quote_identifier(assigned)}"
     if upsert.constraint is not None:

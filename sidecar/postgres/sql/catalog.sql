@@ -26,7 +26,7 @@ candidate AS MATERIALIZED (
            path.place,
            CASE WHEN w.schema IS NULL THEN path.place IS NOT NULL ELSE n.nspname = w.schema END AS is_match
     FROM wanted_relation AS w
-    JOIN pg_catalog.pg_class AS c ON c.relname = w.name AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    JOIN pg_catalog.pg_class AS c ON c.relname = w.name  -- an index of that name hides a table further down the path
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     LEFT JOIN path ON path.oid = n.oid
 ),
@@ -107,6 +107,35 @@ attribute AS MATERIALIZED (
 relation_columns AS (
     SELECT key, pg_catalog.json_agg(document ORDER BY attnum) AS document FROM attribute GROUP BY key
 ),
+view_base AS (
+    -- The one table below a view that takes writes without a trigger or rule of its own: its rule depends on no other.
+    SELECT r.key, r.oid, MIN(d.refobjid) AS base
+    FROM relation AS r
+    JOIN pg_catalog.pg_rewrite AS w ON w.ev_class = r.oid AND w.rulename = '_RETURN'
+    JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = w.oid
+        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> r.oid
+    WHERE r.relkind = 'v' AND r.wants_sequences
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_rewrite AS o WHERE o.ev_class = r.oid AND o.rulename <> '_RETURN')
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = r.oid AND t.tgtype & 64 <> 0)
+    GROUP BY r.key, r.oid
+    HAVING COUNT(DISTINCT d.refobjid) = 1
+),
+hidden_required AS (
+    SELECT b.key, pg_catalog.json_agg(pg_catalog.json_build_array(n.nspname, c.relname, a.attname) ORDER BY a.attnum)
+               AS document
+    FROM view_base AS b
+    JOIN pg_catalog.pg_class AS c ON c.oid = b.base AND c.relkind IN ('r', 'p')
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
+    WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''
+      AND NOT EXISTS (
+          SELECT FROM pg_catalog.pg_rewrite AS w
+          JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+              AND d.objid = w.oid AND d.refobjid = b.base AND d.refobjsubid = a.attnum
+          WHERE w.ev_class = b.oid
+      )
+    GROUP BY b.key
+),
 relation_indexes AS (
     SELECT r.key,
            pg_catalog.json_agg(pg_catalog.json_build_array(
@@ -114,28 +143,59 @@ relation_indexes AS (
                COALESCE((
                    SELECT pg_catalog.json_agg(a.attname ORDER BY k.place)
                    FROM pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY AS k(attnum, place)
-                   JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid AND a.attnum = k.attnum
+                   JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
                    WHERE k.place <= i.indnkeyatts
                ), '[]'),
                i.indexprs IS NOT NULL, i.indpred IS NOT NULL, i.indisvalid, i.indimmediate, i.indisunique,
                i.indisprimary
            ) ORDER BY c.relname) AS document
     FROM relation AS r
-    JOIN pg_catalog.pg_index AS i ON i.indrelid = r.oid
+    LEFT JOIN view_base AS b USING (key)
+    JOIN pg_catalog.pg_index AS i ON i.indrelid = COALESCE(b.base, r.oid)
     JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
     WHERE r.wants_indexes
     GROUP BY r.key
 ),
-constraint_functions AS (
-    SELECT c.oid, pg_catalog.json_agg(DISTINCT pg_catalog.format('%I.%I', n.nspname, f.proname)) AS document
+caller AS (
+    -- What the server computes for each row that is written, in the role's name.
+    SELECT r.key, 'pg_catalog.pg_constraint'::pg_catalog.regclass AS class, c.oid AS object,
+           pg_catalog.format('CHECK constraint %I', c.conname) AS words
     FROM relation AS r
     JOIN pg_catalog.pg_constraint AS c ON c.conrelid = r.oid AND c.contype = 'c'
-    JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid = c.oid
-        AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
-    JOIN pg_catalog.pg_proc AS f ON f.oid = d.refobjid
-    JOIN pg_catalog.pg_namespace AS n ON n.oid = f.pronamespace
-    WHERE r.wants_checks AND NOT COALESCE(pg_catalog.has_function_privilege(f.oid, 'EXECUTE'), true)
-    GROUP BY c.oid
+    WHERE r.wants_checks
+    UNION ALL
+    SELECT r.key, 'pg_catalog.pg_constraint'::pg_catalog.regclass, c.oid,
+           pg_catalog.format('the CHECK %I of a domain', c.conname)
+    FROM relation AS r
+    JOIN attribute AS a USING (key)
+    JOIN pg_catalog.pg_constraint AS c ON c.contypid = a.atttypid AND c.contype = 'c'
+    WHERE r.wants_checks
+    UNION ALL
+    SELECT r.key, 'pg_catalog.pg_class'::pg_catalog.regclass, i.indexrelid, pg_catalog.format('index %I', c.relname)
+    FROM relation AS r
+    JOIN pg_catalog.pg_index AS i ON i.indrelid = r.oid AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
+    JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+    WHERE r.wants_checks
+    UNION ALL
+    SELECT r.key, 'pg_catalog.pg_attrdef'::pg_catalog.regclass, d.oid,
+           pg_catalog.format('generated column %I', a.attname)
+    FROM relation AS r
+    JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = r.oid
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid AND a.attnum = d.adnum AND a.attgenerated = 's'
+    WHERE r.wants_checks
+),
+refused_functions AS (
+    SELECT x.key, pg_catalog.json_agg(pg_catalog.json_build_array(x.name, x.words) ORDER BY x.name, x.words) AS document
+    FROM (
+        SELECT DISTINCT c.key, pg_catalog.format('%I.%I', n.nspname, f.proname) AS name, c.words
+        FROM caller AS c
+        JOIN pg_catalog.pg_depend AS d ON d.classid = c.class AND d.objid = c.object
+            AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+        JOIN pg_catalog.pg_proc AS f ON f.oid = d.refobjid
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = f.pronamespace
+        WHERE NOT COALESCE(pg_catalog.has_function_privilege(f.oid, 'EXECUTE'), true)
+    ) AS x
+    GROUP BY x.key
 ),
 relation_constraints AS (
     SELECT r.key,
@@ -146,14 +206,13 @@ relation_constraints AS (
                    FROM pg_catalog.unnest(c.conkey) WITH ORDINALITY AS k(attnum, place)
                    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid AND a.attnum = k.attnum
                ), '[]'),
-               COALESCE(n.nspname, ''), COALESCE(t.relname, ''), c.condeferrable, COALESCE(f.document, '[]')
+               COALESCE(n.nspname, ''), COALESCE(t.relname, ''), c.condeferrable
            ) ORDER BY c.conname) AS document
     FROM relation AS r
     JOIN pg_catalog.pg_constraint AS c ON c.conrelid = r.oid AND c.contype IN ('c', 'f', 'p', 'u', 'x')
-    LEFT JOIN constraint_functions AS f ON f.oid = c.oid
     LEFT JOIN pg_catalog.pg_class AS t ON t.oid = c.confrelid
     LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
-    WHERE (r.wants_constraints OR f.oid IS NOT NULL)
+    WHERE r.wants_constraints
       -- NOT ENFORCED is new in 18; the column is looked up by name because older servers have none
       AND COALESCE((pg_catalog.to_jsonb(c)->>'conenforced')::pg_catalog.bool, true)
     GROUP BY r.key
@@ -290,7 +349,9 @@ SELECT pg_catalog.json_build_object(
             'columns', COALESCE(c.document, '[]'),
             'indexes', COALESCE(i.document, '[]'),
             'constraints', COALESCE(s.document, '[]'),
-            'triggers', COALESCE(k.document, '[]')
+            'triggers', COALESCE(k.document, '[]'),
+            'refused_functions', COALESCE(f.document, '[]'),
+            'hidden_required', COALESCE(h.document, '[]')
         ))
         FROM relation AS r
         LEFT JOIN relation_columns AS c USING (key)
@@ -298,6 +359,8 @@ SELECT pg_catalog.json_build_object(
         LEFT JOIN relation_constraints AS s USING (key)
         LEFT JOIN relation_triggers AS t USING (key)
         LEFT JOIN known_triggers AS k USING (key)
+        LEFT JOIN refused_functions AS f USING (key)
+        LEFT JOIN hidden_required AS h USING (key)
         LEFT JOIN relation_policies AS p USING (key)
     ), '{}'),
     'elsewhere', COALESCE((
@@ -306,7 +369,7 @@ SELECT pg_catalog.json_build_object(
             SELECT c.key, pg_catalog.json_agg(pg_catalog.json_build_array(
                        c.nspname, pg_catalog.has_schema_privilege(c.schema_oid, 'USAGE')) ORDER BY c.nspname) AS document
             FROM candidate AS c
-            WHERE NOT EXISTS (SELECT FROM relation AS r WHERE r.key = c.key)
+            WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS (SELECT FROM relation AS r WHERE r.key = c.key)
             GROUP BY c.key
         ) AS e
     ), '{}'),
@@ -339,7 +402,8 @@ SELECT pg_catalog.json_build_object(
             CASE WHEN t.typbasetype <> 0 THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) ELSE '' END,
             t.typnotnull,
             COALESCE((SELECT pg_catalog.json_agg(c.conname ORDER BY c.conname)
-                      FROM pg_catalog.pg_constraint AS c WHERE c.contypid = t.oid AND c.contype = 'c'), '[]')
+                      FROM pg_catalog.pg_constraint AS c WHERE c.contypid = t.oid AND c.contype = 'c'), '[]'),
+            t.typdefault IS NOT NULL
         ))
         FROM used_type AS u
         JOIN pg_catalog.pg_type AS t ON t.oid = u.oid
