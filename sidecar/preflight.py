@@ -88,7 +88,10 @@ async def preflight(
         number += 1
         notify(AttemptStarted(at=wall_clock(), number=number))
         began = clock()
-        result = await attempt(min(policy.attempt_timeout_s, ends_at - began), timeouts)
+        left_s = ends_at - began
+        if grace_ends_at is not None:  # the look at the end of the grace takes its time, too
+            left_s = max(left_s, grace_ends_at + policy.attempt_timeout_s - began)
+        result = await attempt(min(policy.attempt_timeout_s, left_s), timeouts)
         duration_s = clock() - began
         if isinstance(result, Report):
             previous = None
@@ -97,11 +100,11 @@ async def preflight(
                 grace_ends_at = clock() + policy.mismatch_grace_s
                 ends_at = max(ends_at, grace_ends_at)  # a lost connection inside the grace is tried again, too
             left_s = 0.0 if result.is_compatible or grace_ends_at is None else grace_ends_at - clock()
-            # The last look is at the very end of the grace, not a wait before it.
-            again_in_s = min(policy.backoff.delay_s(mismatches, jitter()), left_s)
-            if again_in_s < SHORTEST_ATTEMPT_S or number == policy.max_attempts:
+            if left_s < SHORTEST_ATTEMPT_S or number == policy.max_attempts:
                 notify(AttemptEnded(at=wall_clock(), number=number, duration_s=duration_s, report=result))
                 return conclude(Outcome.COMPATIBLE if result.is_compatible else Outcome.INCOMPATIBLE, result, None)
+            # The last look is at the very end of the grace, not a wait before it.
+            again_in_s = min(policy.backoff.delay_s(mismatches, jitter()), left_s)
             notify(
                 AttemptEnded(
                     at=wall_clock(), number=number, duration_s=duration_s, report=result, retry_in_s=again_in_s

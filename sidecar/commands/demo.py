@@ -35,9 +35,12 @@ CREATE TABLE permissions (
     entity_id text NOT NULL,
     permission_type permission_type NOT NULL
 );
+CREATE TABLE schema_migrations (version varchar PRIMARY KEY);
+INSERT INTO schema_migrations VALUES ('20261101090000'), ('20261114090000');
 GRANT SELECT, UPDATE ON workflow TO realtime;
-GRANT SELECT ON permissions TO realtime;
+GRANT SELECT ON permissions, schema_migrations TO realtime;
 """
+MIGRATION = "ALTER TABLE workflow DROP COLUMN color; INSERT INTO schema_migrations VALUES ('20261121090000')"
 
 CONTRACT = """\
 # What the realtime server's image was compiled against.
@@ -58,6 +61,8 @@ relations:
       permission_type: permission_type
 enums:
   permission_type: [admin, write, read]
+# Lets a report say which side is behind.
+migrations: {tool: dbmate, head: "20261114090000"}
 """
 
 
@@ -110,7 +115,7 @@ def _story(directory: Path, server: EmbeddedPostgres) -> int:
         _curl(f"http://{old.admin}/status")
 
         _say("The incident: a migration drops workflow.color. Running pods stay ready.")
-        _psql(server, "ALTER TABLE workflow DROP COLUMN color")
+        _psql(server, MIGRATION)
         _curl(f"http://{old.probe}/ready")
 
         _say("A new pod of the same image starts, and is stopped before it takes traffic.")

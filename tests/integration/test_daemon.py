@@ -57,7 +57,7 @@ MISMATCHES = {
         "public.permission_type.'read'",
     ),
     "type": (
-        "ALTER TABLE permissions ALTER permission_type TYPE text; DROP TYPE permission_type",
+        "ALTER TABLE permissions ALTER permission_type TYPE int USING 1; DROP TYPE permission_type",
         "type-missing",
         "permission_type",
     ),
@@ -323,6 +323,49 @@ def test_outage_after_ready_changes_nothing(own_server: EmbeddedPostgres, tmp_pa
         assert "statement: " not in log
         ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'schema-readiness-sidecar'"
         assert 0 == database.value(ours)
+
+
+def test_migration_within_the_grace_opens_ready(realtime: Database, tmp_path: Path) -> None:
+    """With a grace, a mismatch is looked at again and told meanwhile; the migration that mends it opens /ready."""
+    realtime.execute("ALTER TABLE workflow RENAME color TO colour")
+    environ = environ_for(
+        realtime.url, write_contract(tmp_path), SIDECAR_MISMATCH_GRACE_S="60", SIDECAR_BACKOFF_MAX_S="1"
+    )
+    with running(tmp_path, environ) as sidecar:
+        sidecar.wait_for("blocked")
+        answer = sidecar.ask("/ready")
+        assert 503 == answer.status
+        assert answer.body.startswith(
+            "blocked: column color of relation public.workflow does not exist; renamed to colour?"
+        )
+        assert "column-missing" in sidecar.ask("/status", listener="admin").body
+        realtime.execute("ALTER TABLE workflow RENAME colour TO color")
+        sidecar.wait_for("ready")
+        assert 200 == sidecar.ask("/ready").status
+        sidecar.signal(signal.SIGTERM)
+        assert 0 == sidecar.wait()
+
+
+def test_mismatch_that_outlasts_the_grace_exits_3(realtime: Database, tmp_path: Path) -> None:
+    """The grace ends as it would have begun: exit 3, naming the object."""
+    realtime.execute("ALTER TABLE workflow DROP COLUMN color")
+    environ = environ_for(realtime.url, write_contract(tmp_path), SIDECAR_MISMATCH_GRACE_S="1.5")
+    with running(tmp_path, environ) as sidecar:
+        assert 3 == sidecar.wait()
+    blocked = [line for line in sidecar.lines if line["event"] == "blocked"]
+    assert 2 <= len(blocked)
+    assert "incompatible" == sidecar.lines[-1]["verdict"]
+
+
+def test_signal_during_the_grace(realtime: Database, tmp_path: Path) -> None:
+    """A pod that is told to stop while it waits for a migration goes at once, and says what it waited for."""
+    realtime.execute("ALTER TABLE workflow DROP COLUMN color")
+    environ = environ_for(realtime.url, write_contract(tmp_path), SIDECAR_MISMATCH_GRACE_S="60")
+    with running(tmp_path, environ) as sidecar:
+        sidecar.wait_for("blocked")
+        sidecar.signal(signal.SIGTERM)
+        assert 143 == sidecar.wait()
+    assert "public.workflow.color" in sidecar.lines[-1]["reason"] or "column color" in sidecar.lines[-1]["reason"]
 
 
 def test_drift_after_ready_changes_nothing(realtime: Database, tmp_path: Path) -> None:
