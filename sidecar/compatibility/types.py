@@ -86,20 +86,27 @@ class _Side(msgspec.Struct, frozen=True):
 
 def missing_types(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
     """Find types that columns and function signatures of the contract name and the role's statements do not see."""
-    wanted = [t for function in contract.functions for t in (*(function.arguments or ()), function.result) if t]
-    for relation in contract.relations:
-        for column in relation.columns:
-            is_compared = type_policy_of(column, contract) is not TypePolicy.NAMES
-            if is_compared and not any(t.key in catalog.type_oids for t in column.types):
-                wanted += column.types[:1]
     enums = {str(enum.name) for enum in contract.enums}  # told by the rule for enums
-    for key, type_ in {t.key: t for t in wanted}.items():
-        if key in catalog.type_oids or display_path(type_.schema, type_.name) in enums:
+    for key, type_ in {t.key: t for t in unresolved_types(contract, catalog)}.items():
+        if display_path(type_.schema, type_.name) in enums:
             continue
         if hiding_type(key, type_.schema, catalog) is not None:
             continue  # told as the privilege that it is
         near = renamed(type_.name, catalog.near.get("types", ()), type_.schema)
         yield TYPE_MISSING.at(key, f"type {key} does not exist on the search_path{near}", BEHIND_OR_REMOVED)
+
+
+def unresolved_types(contract: Contract, catalog: Catalog) -> Iterator[TypeName]:
+    """Yield the types that matter and lead nowhere; of a column's accepted ones, one that leads somewhere will do."""
+    for function in contract.functions:
+        for type_ in (*(function.arguments or ()), *((function.result,) if function.result else ())):
+            if type_.key not in catalog.type_oids:
+                yield type_
+    for relation in contract.relations:
+        for column in relation.columns:
+            is_compared = type_policy_of(column, contract) is not TypePolicy.NAMES
+            if is_compared and not any(t.key in catalog.type_oids for t in column.types):
+                yield from column.types[:1]
 
 
 def changed_types(contract: Contract, catalog: Catalog) -> Iterator[Finding]:

@@ -131,7 +131,7 @@ class CatalogRelation(msgspec.Struct, frozen=True, kw_only=True):
     """False for a partitioned table that takes no row at all."""
     denied_by_policy: tuple[Use, ...] = ()
     """Uses that row security leaves without any row for the role: no permissive policy applies."""
-    fills_on_insert: bool
+    fills_on_insert: bool = False
     """An enabled BEFORE or INSTEAD OF INSERT trigger for each row may supply values itself."""
     columns: tuple[CatalogColumn, ...]
     indexes: tuple[CatalogIndex, ...] = ()
@@ -221,15 +221,15 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     """Schemas that the contract names and the database has, and whether the role may use them."""
     relations: dict[str, CatalogRelation]
     """By the contract's name for the relation (``str(Name)``); absent where it leads nowhere."""
-    elsewhere: dict[str, tuple[Elsewhere, ...]]
+    elsewhere: dict[str, tuple[Elsewhere, ...]] = {}
     """For names that lead nowhere: the same name in other schemas."""
     types_elsewhere: dict[str, tuple[Elsewhere, ...]] = {}
     """For type and enum names that lead nowhere: types of the same name in other schemas."""
     type_oids: dict[str, int]
     """By ``TypeName.key``; absent where no such type is visible."""
     types: dict[int, CatalogType]
-    enums: dict[str, CatalogEnum]
-    functions: dict[str, tuple[CatalogFunction, ...]]
+    enums: dict[str, CatalogEnum] = {}
+    functions: dict[str, tuple[CatalogFunction, ...]] = {}
     extensions: dict[str, str]
     """Installed extensions and their versions."""
     sequences: dict[str, CatalogSequence] = {}

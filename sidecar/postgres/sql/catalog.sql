@@ -6,6 +6,9 @@
 --                   [[key, schema|null, name], ...],
 --      "schemas":   [name, ...]}
 --
+-- What stands between "--? part" and "--." is left out where the contract has no use for it: planning the whole takes
+-- the server longer than running it.
+--
 -- Every name is qualified, for the search_path in force is the application's. Nothing here waits for a lock
 -- that a migration holds. A cast to name cuts to 63 bytes, as the server does with the application's statements.
 WITH RECURSIVE
@@ -42,6 +45,7 @@ relation AS MATERIALIZED (
     WHERE is_match
     ORDER BY key, place
 ),
+--? inserts
 wanted_sequence AS MATERIALIZED (
     SELECT DISTINCT ON (w->>0) w->>0 AS key, NULL::pg_catalog.oid AS relid, NULL::pg_catalog.int2 AS attnum,
            c.oid, n.nspname, c.relname, c.relpersistence, false AS is_identity
@@ -87,6 +91,7 @@ sequence AS MATERIALIZED (
     FROM (SELECT * FROM wanted_sequence UNION ALL SELECT * FROM drawn_sequence) AS d
     JOIN pg_catalog.pg_sequence AS s ON s.seqrelid = d.oid
 ),
+--.
 attribute AS MATERIALIZED (
     SELECT r.key, a.attnum, a.atttypid,
            pg_catalog.json_build_array(
@@ -94,19 +99,24 @@ attribute AS MATERIALIZED (
                a.attnotnull, a.atthasdef AND a.attgenerated = '', a.attidentity, a.attgenerated,
                r.can_select OR COALESCE(pg_catalog.has_column_privilege(r.oid, a.attnum, 'SELECT'), true),
                r.can_insert OR COALESCE(pg_catalog.has_column_privilege(r.oid, a.attnum, 'INSERT'), true),
-               r.can_update OR COALESCE(pg_catalog.has_column_privilege(r.oid, a.attnum, 'UPDATE'), true),
-               s.document
+               r.can_update OR COALESCE(pg_catalog.has_column_privilege(r.oid, a.attnum, 'UPDATE'), true)
+--? inserts
+               , s.document
+--.
            ) AS document
     FROM relation AS r
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid
+--? inserts
     LEFT JOIN (
         SELECT DISTINCT ON (relid, attnum) relid, attnum, document FROM sequence WHERE relid IS NOT NULL
     ) AS s ON s.relid = r.oid AND s.attnum = a.attnum
+--.
     WHERE a.attnum > 0 AND NOT a.attisdropped
 ),
 relation_columns AS (
     SELECT key, pg_catalog.json_agg(document ORDER BY attnum) AS document FROM attribute GROUP BY key
 ),
+--? inserts
 view_base AS (
     -- The one table below a view that takes writes without a trigger or rule of its own: its rule depends on no other.
     SELECT r.key, r.oid, MIN(d.refobjid) AS base
@@ -136,6 +146,8 @@ hidden_required AS (
       )
     GROUP BY b.key
 ),
+--.
+--? indexes
 relation_indexes AS (
     SELECT r.key,
            pg_catalog.json_agg(pg_catalog.json_build_array(
@@ -156,6 +168,8 @@ relation_indexes AS (
     WHERE r.wants_indexes
     GROUP BY r.key
 ),
+--.
+--? writes
 caller AS (
     -- What the server computes for each row that is written, in the role's name.
     SELECT r.key, 'pg_catalog.pg_constraint'::pg_catalog.regclass AS class, c.oid AS object,
@@ -197,6 +211,8 @@ refused_functions AS (
     ) AS x
     GROUP BY x.key
 ),
+--.
+--? constraints
 relation_constraints AS (
     SELECT r.key,
            pg_catalog.json_agg(pg_catalog.json_build_array(
@@ -217,6 +233,8 @@ relation_constraints AS (
       AND COALESCE((pg_catalog.to_jsonb(c)->>'conenforced')::pg_catalog.bool, true)
     GROUP BY r.key
 ),
+--.
+--? inserts
 relation_triggers AS (
     -- tgtype: 1 for each row, 2 before, 4 insert, 64 instead of (pg_trigger.h)
     SELECT DISTINCT r.key
@@ -224,6 +242,8 @@ relation_triggers AS (
     JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = r.oid
     WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 5 = 5 AND t.tgtype & 66 <> 0
 ),
+--.
+--? constraints
 known_triggers AS (
     SELECT r.key,
            pg_catalog.json_agg(pg_catalog.json_build_array(
@@ -233,6 +253,7 @@ known_triggers AS (
     WHERE r.wants_constraints AND NOT t.tgisinternal AND t.tgenabled <> 'D'
     GROUP BY r.key
 ),
+--.
 relation_policies AS (
     -- Without a permissive policy for the command, row security leaves nothing (documentation, "Row Security Policies").
     SELECT r.key, pg_catalog.json_agg(u.use ORDER BY u.use) AS document
@@ -273,6 +294,7 @@ resolved_type AS MATERIALIZED (
     FROM named_type AS w
     JOIN pg_catalog.pg_type AS t ON t.oid = w.oid
 ),
+--? enums
 wanted_enum AS (
     SELECT DISTINCT ON (w->>0) w->>0 AS key, n.nspname, t.typname, t.typtype, t.oid
     FROM pg_catalog.jsonb_array_elements(($1::pg_catalog.jsonb)->'enums') AS r(w)
@@ -282,6 +304,8 @@ wanted_enum AS (
     WHERE CASE WHEN w->>1 IS NULL THEN path.place IS NOT NULL ELSE n.nspname = (w->>1)::pg_catalog.name END
     ORDER BY w->>0, path.place
 ),
+--.
+--? functions
 wanted_function AS MATERIALIZED (
     SELECT w->>0 AS key, n.nspname, p.oid, p.prokind, p.proargtypes, p.pronargdefaults, p.provariadic,
            p.prorettype, p.proretset, n.oid AS schema_oid,
@@ -292,12 +316,15 @@ wanted_function AS MATERIALIZED (
     JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
     LEFT JOIN path ON path.oid = n.oid
 ),
+--.
 used_type(oid) AS (
     SELECT atttypid FROM attribute
     UNION
     SELECT oid FROM resolved_type WHERE oid <> 0
+--? functions
     UNION
     SELECT prorettype FROM wanted_function WHERE is_visible
+--.
     UNION
     SELECT below.oid
     FROM used_type AS u
@@ -314,11 +341,13 @@ SELECT pg_catalog.json_build_object(
         'is_standby', pg_catalog.pg_is_in_recovery(),
         'search_path', pg_catalog.current_setting('search_path'),
         'is_read_only', pg_catalog.current_setting('default_transaction_read_only')::pg_catalog.bool,
+--? session
         -- what a session of the role begins with; the values in force are our own
         'statement_timeout_ms', (
             SELECT g.reset_val::pg_catalog.int8 FROM pg_catalog.pg_settings AS g WHERE g.name = 'statement_timeout'),
         'lock_timeout_ms', (
             SELECT g.reset_val::pg_catalog.int8 FROM pg_catalog.pg_settings AS g WHERE g.name = 'lock_timeout'),
+--.
         'can_create_temporary', pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')
     ),
     'schemas', COALESCE((
@@ -345,24 +374,116 @@ SELECT pg_catalog.json_build_object(
             'has_partitions', r.relkind <> 'p' OR EXISTS (
                 SELECT FROM pg_catalog.pg_inherits AS h WHERE h.inhparent = r.oid),
             'denied_by_policy', COALESCE(p.document, '[]'),
+--? inserts
             'fills_on_insert', t.key IS NOT NULL,
-            'columns', COALESCE(c.document, '[]'),
+            'hidden_required', COALESCE(h.document, '[]'),
+--.
+--? indexes
             'indexes', COALESCE(i.document, '[]'),
+--.
+--? constraints
             'constraints', COALESCE(s.document, '[]'),
             'triggers', COALESCE(k.document, '[]'),
+--.
+--? writes
             'refused_functions', COALESCE(f.document, '[]'),
-            'hidden_required', COALESCE(h.document, '[]')
+--.
+            'columns', COALESCE(c.document, '[]')
         ))
         FROM relation AS r
         LEFT JOIN relation_columns AS c USING (key)
+--? indexes
         LEFT JOIN relation_indexes AS i USING (key)
+--.
+--? constraints
         LEFT JOIN relation_constraints AS s USING (key)
-        LEFT JOIN relation_triggers AS t USING (key)
         LEFT JOIN known_triggers AS k USING (key)
-        LEFT JOIN refused_functions AS f USING (key)
+--.
+--? inserts
+        LEFT JOIN relation_triggers AS t USING (key)
         LEFT JOIN hidden_required AS h USING (key)
+--.
+--? writes
+        LEFT JOIN refused_functions AS f USING (key)
+--.
         LEFT JOIN relation_policies AS p USING (key)
     ), '{}'),
+    'type_oids', COALESCE((
+        SELECT pg_catalog.json_object_agg(key, oid::pg_catalog.int8) FROM resolved_type WHERE oid <> 0
+    ), '{}'),
+    'types', COALESCE((
+        SELECT pg_catalog.json_object_agg(t.oid, pg_catalog.json_build_array(
+            n.nspname, t.typname, t.typtype,
+            CASE WHEN t.typcategory = 'A' AND t.typlen = -1 THEN t.typelem::pg_catalog.int8 ELSE 0 END,
+            t.typbasetype::pg_catalog.int8,
+            CASE WHEN t.typbasetype <> 0 THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) ELSE '' END,
+            t.typnotnull,
+            COALESCE((SELECT pg_catalog.json_agg(c.conname ORDER BY c.conname)
+                      FROM pg_catalog.pg_constraint AS c WHERE c.contypid = t.oid AND c.contype = 'c'), '[]'),
+            t.typdefault IS NOT NULL
+        ))
+        FROM used_type AS u
+        JOIN pg_catalog.pg_type AS t ON t.oid = u.oid
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
+    ), '{}'),
+--? enums
+    'enums', COALESCE((
+        SELECT pg_catalog.json_object_agg(e.key, pg_catalog.json_build_object(
+            'schema', e.nspname,
+            'name', e.typname,
+            'kind', e.typtype,
+            'labels', COALESCE((
+                SELECT pg_catalog.json_agg(l.enumlabel ORDER BY l.enumsortorder)
+                FROM pg_catalog.pg_enum AS l
+                WHERE l.enumtypid = e.oid
+            ), '[]')
+        ))
+        FROM wanted_enum AS e
+    ), '{}'),
+--.
+--? functions
+    'functions', COALESCE((
+        SELECT pg_catalog.json_object_agg(f.key, f.document)
+        FROM (
+            SELECT f.key, pg_catalog.json_agg(pg_catalog.json_build_array(
+                f.nspname, f.prokind,
+                COALESCE((SELECT pg_catalog.json_agg(a.oid::pg_catalog.int8 ORDER BY a.place)
+                          FROM pg_catalog.unnest(f.proargtypes::pg_catalog.oid[]) WITH ORDINALITY AS a(oid, place)),
+                         '[]'),
+                f.pronargdefaults, f.provariadic <> 0,
+                COALESCE(pg_catalog.has_function_privilege(f.oid, 'EXECUTE'), true),
+                COALESCE(pg_catalog.has_schema_privilege(f.schema_oid, 'USAGE'), true),
+                f.is_visible, f.prorettype::pg_catalog.int8, f.proretset
+            ) ORDER BY f.nspname, f.oid) AS document
+            FROM wanted_function AS f
+            GROUP BY f.key
+        ) AS f
+    ), '{}'),
+--.
+--? inserts
+    'sequences', COALESCE((
+        SELECT pg_catalog.json_object_agg(q.key, q.document) FROM sequence AS q WHERE q.key IS NOT NULL
+    ), '{}'),
+--.
+--? text
+    'collations', COALESCE((
+        SELECT pg_catalog.json_agg(DISTINCT w->>0)
+        FROM pg_catalog.jsonb_array_elements(($1::pg_catalog.jsonb)->'collations') AS r(w)
+        JOIN pg_catalog.pg_collation AS c ON c.collname = (w->>2)::pg_catalog.name
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.collnamespace
+        LEFT JOIN path ON path.oid = n.oid
+        WHERE CASE WHEN w->>1 IS NULL THEN path.place IS NOT NULL ELSE n.nspname = (w->>1)::pg_catalog.name END
+    ), '[]'),
+    'text_search_configurations', COALESCE((
+        SELECT pg_catalog.json_agg(DISTINCT w->>0)
+        FROM pg_catalog.jsonb_array_elements(($1::pg_catalog.jsonb)->'text_search_configurations') AS r(w)
+        JOIN pg_catalog.pg_ts_config AS c ON c.cfgname = (w->>2)::pg_catalog.name
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.cfgnamespace
+        LEFT JOIN path ON path.oid = n.oid
+        WHERE CASE WHEN w->>1 IS NULL THEN path.place IS NOT NULL ELSE n.nspname = (w->>1)::pg_catalog.name END
+    ), '[]'),
+--.
+--? elsewhere
     'elsewhere', COALESCE((
         SELECT pg_catalog.json_object_agg(e.key, e.document)
         FROM (
@@ -391,76 +512,6 @@ SELECT pg_catalog.json_build_object(
             GROUP BY w.key
         ) AS e
     ), '{}'),
-    'type_oids', COALESCE((
-        SELECT pg_catalog.json_object_agg(key, oid::pg_catalog.int8) FROM resolved_type WHERE oid <> 0
-    ), '{}'),
-    'types', COALESCE((
-        SELECT pg_catalog.json_object_agg(t.oid, pg_catalog.json_build_array(
-            n.nspname, t.typname, t.typtype,
-            CASE WHEN t.typcategory = 'A' AND t.typlen = -1 THEN t.typelem::pg_catalog.int8 ELSE 0 END,
-            t.typbasetype::pg_catalog.int8,
-            CASE WHEN t.typbasetype <> 0 THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) ELSE '' END,
-            t.typnotnull,
-            COALESCE((SELECT pg_catalog.json_agg(c.conname ORDER BY c.conname)
-                      FROM pg_catalog.pg_constraint AS c WHERE c.contypid = t.oid AND c.contype = 'c'), '[]'),
-            t.typdefault IS NOT NULL
-        ))
-        FROM used_type AS u
-        JOIN pg_catalog.pg_type AS t ON t.oid = u.oid
-        JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
-    ), '{}'),
-    'enums', COALESCE((
-        SELECT pg_catalog.json_object_agg(e.key, pg_catalog.json_build_object(
-            'schema', e.nspname,
-            'name', e.typname,
-            'kind', e.typtype,
-            'labels', COALESCE((
-                SELECT pg_catalog.json_agg(l.enumlabel ORDER BY l.enumsortorder)
-                FROM pg_catalog.pg_enum AS l
-                WHERE l.enumtypid = e.oid
-            ), '[]')
-        ))
-        FROM wanted_enum AS e
-    ), '{}'),
-    'functions', COALESCE((
-        SELECT pg_catalog.json_object_agg(f.key, f.document)
-        FROM (
-            SELECT f.key, pg_catalog.json_agg(pg_catalog.json_build_array(
-                f.nspname, f.prokind,
-                COALESCE((SELECT pg_catalog.json_agg(a.oid::pg_catalog.int8 ORDER BY a.place)
-                          FROM pg_catalog.unnest(f.proargtypes::pg_catalog.oid[]) WITH ORDINALITY AS a(oid, place)),
-                         '[]'),
-                f.pronargdefaults, f.provariadic <> 0,
-                COALESCE(pg_catalog.has_function_privilege(f.oid, 'EXECUTE'), true),
-                COALESCE(pg_catalog.has_schema_privilege(f.schema_oid, 'USAGE'), true),
-                f.is_visible, f.prorettype::pg_catalog.int8, f.proretset
-            ) ORDER BY f.nspname, f.oid) AS document
-            FROM wanted_function AS f
-            GROUP BY f.key
-        ) AS f
-    ), '{}'),
-    'extensions', COALESCE((
-        SELECT pg_catalog.json_object_agg(e.extname, e.extversion) FROM pg_catalog.pg_extension AS e
-    ), '{}'),
-    'sequences', COALESCE((
-        SELECT pg_catalog.json_object_agg(q.key, q.document) FROM sequence AS q WHERE q.key IS NOT NULL
-    ), '{}'),
-    'collations', COALESCE((
-        SELECT pg_catalog.json_agg(DISTINCT w->>0)
-        FROM pg_catalog.jsonb_array_elements(($1::pg_catalog.jsonb)->'collations') AS r(w)
-        JOIN pg_catalog.pg_collation AS c ON c.collname = (w->>2)::pg_catalog.name
-        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.collnamespace
-        LEFT JOIN path ON path.oid = n.oid
-        WHERE CASE WHEN w->>1 IS NULL THEN path.place IS NOT NULL ELSE n.nspname = (w->>1)::pg_catalog.name END
-    ), '[]'),
-    'text_search_configurations', COALESCE((
-        SELECT pg_catalog.json_agg(DISTINCT w->>0)
-        FROM pg_catalog.jsonb_array_elements(($1::pg_catalog.jsonb)->'text_search_configurations') AS r(w)
-        JOIN pg_catalog.pg_ts_config AS c ON c.cfgname = (w->>2)::pg_catalog.name
-        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.cfgnamespace
-        LEFT JOIN path ON path.oid = n.oid
-        WHERE CASE WHEN w->>1 IS NULL THEN path.place IS NOT NULL ELSE n.nspname = (w->>1)::pg_catalog.name END
-    ), '[]'),
     'near', pg_catalog.json_build_object(
         -- A rename is guessed from these, and only a missing name makes the server look for them.
         'relations', COALESCE((
@@ -502,5 +553,9 @@ SELECT pg_catalog.json_build_object(
               AND CASE WHEN w.schema IS NULL THEN path.place IS NOT NULL AND n.nspname <> 'pg_catalog'
                        ELSE n.nspname = w.schema END
         ), '[]')
-    )
+    ),
+--.
+    'extensions', COALESCE((
+        SELECT pg_catalog.json_object_agg(e.extname, e.extversion) FROM pg_catalog.pg_extension AS e
+    ), '{}')
 )::pg_catalog.text
