@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from sidecar.compatibility.codes import CONSTRAINT_ADDED, INDEX_MISSING, TRIGGER_ADDED
 from sidecar.compatibility.matching import matched_columns, matched_relations
 from sidecar.compatibility.types import domain_checks
+from sidecar.compatibility.upserts import action_of
 from sidecar.identifiers import display_identifier
 from sidecar.model import (
     Catalog,
@@ -18,6 +19,7 @@ from sidecar.model import (
     ContractRelation,
     Finding,
     KnownConstraints,
+    OnConflict,
     Use,
 )
 
@@ -30,9 +32,10 @@ def added_constraints(contract: Contract, catalog: Catalog) -> Iterator[Finding]
         known = relation.constraints
         if known is None or not relation.writes:
             continue
+        named = {upsert.constraint for upsert in relation.upserts}
         for constraint in live.constraints:
             words = _words(constraint)
-            if constraint.kind in "cfx" and not _is_known(constraint, known):
+            if constraint.kind in "cfx" and constraint.name not in named and not _is_known(constraint, known):
                 sqlstate = {"c": "23514", "f": "23503", "x": "23P01"}[constraint.kind]
                 yield _added(live, constraint.name, words, sqlstate)
         yield from _added_unique(relation, live, known)
@@ -130,8 +133,14 @@ def _added_domain_checks(
 
 
 def _fires(trigger: CatalogTrigger, relation: ContractRelation) -> bool:
-    fires = {Use.INSERT: trigger.on_insert, Use.UPDATE: trigger.on_update, Use.DELETE: trigger.on_delete}
-    return any(on and use in relation.use for use, on in fires.items())
+    updates = Use.UPDATE in relation.use or any(
+        action_of(relation, upsert) is OnConflict.UPDATE for upsert in relation.upserts
+    )
+    return (
+        (trigger.on_insert and Use.INSERT in relation.use)
+        or (trigger.on_update and updates)
+        or (trigger.on_delete and Use.DELETE in relation.use)
+    )
 
 
 def _list(columns: tuple[str, ...]) -> str:

@@ -3,10 +3,16 @@
 from collections.abc import Iterator
 
 from sidecar.compatibility.codes import ENUM_LABEL_MISSING, ENUM_REPLACED, TYPE_MISSING
-from sidecar.compatibility.matching import hiding_type, is_told_with_schema, matched_columns, matched_relations
+from sidecar.compatibility.matching import (
+    hiding_type,
+    is_told_with_schema,
+    matched_columns,
+    matched_relations,
+    type_policy_of,
+)
 from sidecar.compatibility.nearest import nearest, renamed
 from sidecar.compatibility.relations import BEHIND_OR_REMOVED
-from sidecar.compatibility.types import is_text, type_policy_of
+from sidecar.compatibility.types import is_text
 from sidecar.identifiers import display_path, quote_literal
 from sidecar.model import Catalog, Contract, ContractEnum, Finding, Severity, TypePolicy
 

@@ -14,6 +14,7 @@ from sidecar.model import (
     Elsewhere,
     Name,
     TypeName,
+    TypePolicy,
 )
 
 ROW_KINDS = frozenset("rpvmf")
@@ -59,6 +60,24 @@ def names_of(contract: Contract) -> Iterator[Name]:
     for things in (contract.relations, contract.enums, contract.functions):
         yield from (thing.name for thing in things)
     yield from (*contract.sequences, *contract.collations, *contract.text_search_configurations)
+
+
+def type_policy_of(column: ContractColumn, contract: Contract) -> TypePolicy:
+    """Return how strictly the column's type is compared: its own policy, else the contract's."""
+    return column.type_policy or contract.type_policy
+
+
+def unresolved_types(contract: Contract, catalog: Catalog) -> Iterator[TypeName]:
+    """Yield the types that matter and lead nowhere; of a column's accepted ones, one that leads somewhere will do."""
+    for function in contract.functions:
+        for type_ in (*(function.arguments or ()), *((function.result,) if function.result else ())):
+            if type_.key not in catalog.type_oids:
+                yield type_
+    for relation in contract.relations:
+        for column in relation.columns:
+            is_compared = type_policy_of(column, contract) is not TypePolicy.NAMES
+            if is_compared and not any(t.key in catalog.type_oids for t in column.types):
+                yield from column.types[:1]
 
 
 def configured_path(catalog: Catalog) -> tuple[str, ...]:

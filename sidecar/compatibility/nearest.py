@@ -14,8 +14,14 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     folded: dict[str, str] = {}
     for candidate in sorted(candidates):
         folded.setdefault(candidate.lower(), candidate)
-    near = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=CUTOFF)
-    return folded[near[0]] if near else None
+    matcher = difflib.SequenceMatcher(b=name.lower(), autojunk=False)
+    best, best_ratio = None, CUTOFF
+    for candidate, original in folded.items():
+        matcher.set_seq1(candidate)
+        ratio = matcher.ratio() if matcher.real_quick_ratio() >= best_ratio else 0.0
+        if ratio > best_ratio or (best is None and ratio >= CUTOFF):
+            best, best_ratio = original, ratio
+    return best
 
 
 def renamed(name: str, candidates: Iterable[str], schema: str | None = None) -> str:

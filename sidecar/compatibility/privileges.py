@@ -40,19 +40,24 @@ def _behind_schemas(contract: Contract, catalog: Catalog) -> Iterator[tuple[str 
     """Yield what the contract names and a schema without USAGE keeps from the role, with that schema."""
     for relation in contract.relations:
         live = catalog.relations.get(str(relation.name))
-        shown = display_identifier(relation.name.name)
-        if live is None:
-            yield hiding_relation(relation.name, catalog), shown
-        elif not live.can_use_schema:
-            yield live.schema, shown
+        if live is None or not live.can_use_schema:
+            schema = hiding_relation(relation.name, catalog) if live is None else live.schema
+            yield schema, display_identifier(relation.name.name)
+    yield from _types_behind_schemas(contract, catalog)
+    for name in (*contract.sequences, *contract.collations, *contract.text_search_configurations):
+        if name.schema is not None and not catalog.schemas.get(name.schema, True):
+            yield name.schema, display_identifier(name.name)
+    for function in contract.functions:
+        yield hiding_function(function, catalog), display_identifier(function.name.name)
+
+
+def _types_behind_schemas(contract: Contract, catalog: Catalog) -> Iterator[tuple[str | None, str]]:
     for enum in contract.enums:
         if str(enum.name) not in catalog.enums:
             yield hiding_type(str(enum.name), enum.name.schema, catalog), display_identifier(enum.name.name)
     for type_ in types_of(contract):
         if type_.key not in catalog.type_oids:
             yield hiding_type(type_.key, type_.schema, catalog), display_identifier(type_.name)
-    for function in contract.functions:
-        yield hiding_function(function, catalog), display_identifier(function.name.name)
 
 
 def missing_on_relations(contract: Contract, catalog: Catalog) -> Iterator[Finding]:

@@ -21,33 +21,32 @@ def missing_sequences(contract: Contract, catalog: Catalog) -> Iterator[Finding]
 
 
 def unusable_sequences(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
-    """Find sequences that refuse the next draw."""
+    """Find sequences that refuse the next draw: each once, whatever draws from it."""
     role = display_identifier(catalog.database.role)
-    for sequence, user in _drawn(contract, catalog):
-        if not sequence.can_use:
-            yield SEQUENCE_PRIVILEGE_MISSING.at(
-                str(sequence),
-                f"permission denied for sequence {sequence}: role {role} has no USAGE on it, and {user} draws from it",
-                f"GRANT USAGE ON SEQUENCE {sequence} TO {role};",
-            )
-        if sequence.is_exhausted:
-            yield SEQUENCE_EXHAUSTED.at(
-                str(sequence),
-                f"sequence {sequence} has reached its end, and {user} draws from it",
-                f"Widen what takes its values, then ALTER SEQUENCE {sequence} AS bigint NO MAXVALUE;",
-            )
+    drawn = sorted(_drawn(contract, catalog), key=lambda pair: (str(pair[0]), pair[1]))
+    closed = {str(sequence): user for sequence, user in reversed(drawn) if not sequence.can_use}
+    ended = {str(sequence): user for sequence, user in reversed(drawn) if sequence.is_exhausted}
+    for sequence, user in closed.items():
+        yield SEQUENCE_PRIVILEGE_MISSING.at(
+            sequence,
+            f"permission denied for sequence {sequence}: role {role} has no USAGE on it, and {user} draws from it",
+            f"GRANT USAGE ON SEQUENCE {sequence} TO {role};",
+        )
+    for sequence, user in ended.items():
+        yield SEQUENCE_EXHAUSTED.at(
+            sequence,
+            f"sequence {sequence} has reached its end, and {user} draws from it",
+            f"Widen what takes its values, then ALTER SEQUENCE {sequence} AS bigint NO MAXVALUE;",
+        )
 
 
 def _drawn(contract: Contract, catalog: Catalog) -> Iterator[tuple[CatalogSequence, str]]:
-    """Yield each sequence once, with what draws from it."""
-    found: dict[str, tuple[CatalogSequence, str]] = {}
+    """Yield the sequences, each with what draws from it."""
     for name in contract.sequences:
         if (sequence := catalog.sequences.get(str(name))) is not None:
-            found.setdefault(str(sequence), (sequence, "the image"))
+            yield sequence, "the image"
     for relation, live in matched_relations(contract, catalog):
         written = {column.name for column in relation.columns_for(Use.INSERT)}
         for column in live.columns if Use.INSERT in relation.use else ():
             if column.sequence is not None and column.name not in written:
-                user = f"the default of {display_path(live.schema, live.name, column.name)}"
-                found.setdefault(str(column.sequence), (column.sequence, user))
-    yield from found.values()
+                yield column.sequence, f"the default of {display_path(live.schema, live.name, column.name)}"

@@ -39,7 +39,13 @@ from collections.abc import Iterator
 import msgspec
 
 from sidecar.compatibility.codes import COLUMN_TYPE_CHANGED, TYPE_MISSING
-from sidecar.compatibility.matching import hiding_type, matched_columns, matched_relations
+from sidecar.compatibility.matching import (
+    hiding_type,
+    matched_columns,
+    matched_relations,
+    type_policy_of,
+    unresolved_types,
+)
 from sidecar.compatibility.nearest import renamed
 from sidecar.compatibility.relations import BEHIND_OR_REMOVED
 from sidecar.compatibility.type_names import parse_type_name
@@ -96,19 +102,6 @@ def missing_types(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
         yield TYPE_MISSING.at(key, f"type {key} does not exist on the search_path{near}", BEHIND_OR_REMOVED)
 
 
-def unresolved_types(contract: Contract, catalog: Catalog) -> Iterator[TypeName]:
-    """Yield the types that matter and lead nowhere; of a column's accepted ones, one that leads somewhere will do."""
-    for function in contract.functions:
-        for type_ in (*(function.arguments or ()), *((function.result,) if function.result else ())):
-            if type_.key not in catalog.type_oids:
-                yield type_
-    for relation in contract.relations:
-        for column in relation.columns:
-            is_compared = type_policy_of(column, contract) is not TypePolicy.NAMES
-            if is_compared and not any(t.key in catalog.type_oids for t in column.types):
-                yield from column.types[:1]
-
-
 def changed_types(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
     """Find columns whose live type none of the contract's types for them is compatible with."""
     for relation, live in matched_relations(contract, catalog):
@@ -132,11 +125,6 @@ def unresolved_arguments(function: ContractFunction, catalog: Catalog) -> bool:
     return any(t.key not in catalog.type_oids for t in function.arguments or ())
 
 
-def type_policy_of(column: ContractColumn, contract: Contract) -> TypePolicy:
-    """Return how strictly the column's type is compared: its own policy, else the contract's."""
-    return column.type_policy or contract.type_policy
-
-
 def is_text(type_oid: int, catalog: Catalog) -> bool:
     """True if the type takes any text, or is made of such a one."""
     type_ = catalog.types.get(type_oid)
@@ -146,8 +134,13 @@ def is_text(type_oid: int, catalog: Catalog) -> bool:
 
 
 def domain_checks(type_oid: int, catalog: Catalog) -> Iterator[tuple[str, str]]:
-    """Yield the CHECK constraints of a domain and of those below it: the domain as shown, and the constraint's name."""
+    """Yield the CHECK constraints of a domain, or of an array of one, and of those below it.
+
+    Each as the domain is shown, and the constraint's name.
+    """
     type_ = catalog.types.get(type_oid)
+    if type_ is not None and type_.element_oid:
+        type_ = catalog.types.get(type_.element_oid)
     while type_ is not None and type_.kind == "d":
         for check in type_.checks:
             yield display_path(type_.schema, type_.name), check

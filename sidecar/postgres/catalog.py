@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from sidecar.compatibility.matching import names_of, types_of
-from sidecar.compatibility.types import unresolved_types
+from sidecar.compatibility.matching import names_of, types_of, unresolved_types
 from sidecar.identifiers import display_path
 from sidecar.model import Catalog, Contract, ContractRelation, Disposition, Failure, Name, Phase, Use
 from sidecar.postgres.failures import AttemptError
