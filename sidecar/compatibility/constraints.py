@@ -140,6 +140,7 @@ def _fires(trigger: CatalogTrigger, relation: ContractRelation) -> bool:
         (trigger.on_insert and Use.INSERT in relation.use)
         or (trigger.on_update and updates)
         or (trigger.on_delete and Use.DELETE in relation.use)
+        or (trigger.on_truncate and Use.TRUNCATE in relation.use)
     )
 
 

@@ -253,7 +253,7 @@ def _holds(wanted: _Side, found: _Side) -> bool:
     if not _is_builtin(found):
         return wanted.modifiers == found.modifiers or not (wanted.modifiers and found.modifiers)
     if found.type.name in _TIMES or not found.modifiers:
-        return True
+        return not _cuts_fields(wanted, found)
     bounds, limits = _numbers(wanted.modifiers), _numbers(found.modifiers)
     if bounds is None or limits is None:
         return wanted.modifiers == found.modifiers
@@ -262,6 +262,12 @@ def _holds(wanted: _Side, found: _Side) -> bool:
     if found.type.name == "numeric" and len(limits) == 2:
         return _numeric_holds(wanted.type.name, bounds, limits)
     return bounds == limits
+
+
+def _cuts_fields(wanted: _Side, found: _Side) -> bool:
+    """True for an interval that keeps some fields only (interval year to month), and not those that are written."""
+    has_fields = any(modifier[:1].isalpha() for modifier in found.modifiers)
+    return has_fields and found.modifiers[:1] != wanted.modifiers[:1]
 
 
 def _numbers(modifiers: tuple[str, ...]) -> tuple[int, ...] | None:

@@ -89,6 +89,30 @@ def parse_statement(text: str) -> Statement:
     return Statement(sql=text[:end].strip(_SPACES), verb=verb, parameters=parameters)
 
 
+def with_declared_types(sql: str, types: tuple[str, ...]) -> str:
+    """Return the statement with the type of each parameter written beside it.
+
+    A parameter is taken out of an array of its type: as an array it can be NULL for planning, where a domain that
+    refuses NULL could not.
+
+    Args:
+        sql: a statement that ``parse_statement`` has read.
+        types: SQL text of the types of $1 … $n, arrays ending in ``[]``.
+    """
+    parts: list[str] = []
+    position = 0
+    while position < len(sql):
+        match = _TOKEN.match(sql, position)
+        assert match is not None, "the last alternative matches any character"
+        position = _skip_block_comment(sql, match.end()) if match.lastgroup == "block_comment" else match.end()
+        text = sql[match.start() : position]
+        if match.lastgroup == "parameter":
+            type_ = types[int(match["number"]) - 1]
+            text = f"({text}::{type_})" if type_.endswith("[]") else f"(({text}::{type_}[])[1])"
+        parts.append(text)
+    return "".join(parts)
+
+
 def parse_expression(text: str) -> None:
     """Make sure that ``text`` can stand in parentheses inside another statement.
 

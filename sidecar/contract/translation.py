@@ -20,7 +20,7 @@ from sidecar.contract.document import (
 )
 from sidecar.contract.errors import Problem
 from sidecar.contract.signatures import parse_function
-from sidecar.contract.sql_text import parse_expression, parse_statement
+from sidecar.contract.sql_text import parse_expression, parse_statement, with_declared_types
 from sidecar.identifiers import split_path, truncate_identifier
 from sidecar.model import (
     Acceptance,
@@ -307,11 +307,14 @@ class _Reader:
                     f"queries.{key}.parameters",
                     f"the statement has {statement.parameters} parameters, and {len(types)} types are given",
                 )
+            declared = tuple(type_ for type_ in types if type_ is not None)
+            is_typed = bool(declared) and len(declared) == statement.parameters
             yield ContractQuery(
                 name=key,
                 sql=statement.sql,
                 parameters=statement.parameters,
-                parameter_types=tuple(type_ for type_ in types if type_ is not None),
+                parameter_types=declared,
+                typed_sql=with_declared_types(statement.sql, tuple(map(str, declared))) if is_typed else None,
                 run=document.run,
             )
 

@@ -109,6 +109,7 @@ class CatalogTrigger(msgspec.Struct, frozen=True, array_like=True):
     on_insert: bool
     on_update: bool
     on_delete: bool
+    on_truncate: bool = False
 
 
 class CatalogRelation(msgspec.Struct, frozen=True, kw_only=True):

@@ -163,6 +163,8 @@ class ContractQuery(msgspec.Struct, frozen=True, kw_only=True):
     """How many parameters ($1 … $n) the statement has."""
     parameter_types: tuple[TypeName, ...] = ()
     """Types that the image's driver declares; none: the server infers them."""
+    typed_sql: str | None = None
+    """The statement with those types written into it."""
     run: bool = False
     """Read its first row, with NULL for every parameter."""
 

@@ -47,9 +47,9 @@ def _parts(contract: Contract) -> frozenset[str]:
     needed = {
         "indexes": indexes,
         "constraints": any(wants.constraints for wants in map(_wanted, relations)),
-        # the indexes of a view are those of the table below it, which belongs to the inserts
-        "inserts": indexes or bool(contract.sequences) or any(Use.INSERT in relation.use for relation in relations),
-        "writes": any(relation.writes for relation in relations),
+        "inserts": bool(contract.sequences) or any(Use.INSERT in relation.use for relation in relations),
+        # the indexes of a view are those of the table below it, which belongs to the writes
+        "writes": indexes or any(relation.writes for relation in relations),
         "enums": bool(contract.enums),
         "functions": bool(contract.functions),
         "text": bool(contract.collations or contract.text_search_configurations),

@@ -23,7 +23,6 @@ from sidecar.model import (
     ContractUpsert,
     Finding,
     OnConflict,
-    TypeName,
     Use,
 )
 
@@ -40,8 +39,6 @@ class ProbeStatement(msgspec.Struct, frozen=True, kw_only=True):
     sql: str
     parameters: int = 0
     """How many $n the text has; plans only."""
-    parameter_types: tuple[TypeName, ...] = ()
-    """Types to declare for the parameters; none: the server infers them."""
     run: str | None = None
     """For a query that is to be run: what reads its first row."""
     fallback: str | None = None
@@ -59,7 +56,7 @@ class ProbeStatement(msgspec.Struct, frozen=True, kw_only=True):
         """True if judging the statement takes an SQL-level PREPARE, which outlives the transaction."""
         if not self.parameters or self.kind is ProbeKind.READ:
             return False
-        return server_major < GENERIC_PLAN_SINCE or bool(self.parameter_types) or self.run is not None
+        return server_major < GENERIC_PLAN_SINCE or self.run is not None
 
 
 def probe_statements(contract: Contract, catalog: Catalog, findings: tuple[Finding, ...]) -> tuple[ProbeStatement, ...]:
@@ -82,14 +79,14 @@ def probe_statements(contract: Contract, catalog: Catalog, findings: tuple[Findi
 
 def _query(query: ContractQuery) -> ProbeStatement:
     # The row is made and stays behind; the newline ends a comment that the query may end with.
-    run = f"SELECT q IS NOT DISTINCT FROM NULL FROM ({query.sql}\n) AS q LIMIT 1"
+    sql = query.typed_sql or query.sql
+    run = f"SELECT q IS NOT DISTINCT FROM NULL FROM ({sql}\n) AS q LIMIT 1"
     return ProbeStatement(
         kind=ProbeKind.QUERY,
         object=f"query {query.name}",
         action="the query",
-        sql=query.sql,
+        sql=sql,
         parameters=query.parameters,
-        parameter_types=query.parameter_types,
         run=run if query.run else None,
     )
 
@@ -200,11 +197,10 @@ def script_of(statement: ProbeStatement, server_major: int, name: str, *, shorte
         return (statement.fallback or statement.sql) if shorter else statement.sql
     # The newline ends a comment that the image's own query may end with.
     if statement.is_prepared(server_major):
-        types = f"({', '.join(map(str, statement.parameter_types))})" if statement.parameter_types else ""
         nulls = ", ".join(["NULL"] * statement.parameters)
         explain = "EXPLAIN (COSTS OFF) " if statement.run is None else ""
         sql = statement.run or statement.sql
-        return f"PREPARE {name}{types} AS {sql}\n;{explain}EXECUTE {name}({nulls});DEALLOCATE {name}"
+        return f"PREPARE {name} AS {sql}\n;{explain}EXECUTE {name}({nulls});DEALLOCATE {name}"
     if statement.run is not None:
         return statement.run
     if statement.parameters:

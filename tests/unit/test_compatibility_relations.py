@@ -1,7 +1,8 @@
 import pytest
 
-from sidecar.compatibility.relations import missing_relations, missing_schemas
-from sidecar.model import Contract, Elsewhere, Severity
+from sidecar.compatibility.registry import compare
+from sidecar.compatibility.relations import missing_relations, missing_schemas, replaced_relations, unpopulated_views
+from sidecar.model import Contract, Elsewhere, Severity, Use
 from tests.unit import builders
 from tests.unit.builders import catalog, contract, database, enum, function, live, relation
 
@@ -120,3 +121,98 @@ def test_builders_name_qualified_relations_as_the_catalog_does() -> None:
     """A qualified relation is found by its qualified name."""
     there = catalog(named={"billing.invoice": live("invoice", schema="billing")}, schemas={"billing": True})
     assert [] == list(missing_relations(contract(builders.relation("invoice", schema="billing")), there))
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("S", "a sequence"),
+        ("i", "an index"),
+        ("I", "an index"),
+        ("c", "a composite type"),
+        ("t", "something else"),
+        ("?", "something else"),
+    ],
+)
+def test_a_name_that_leads_to_something_else_is_found(kind: str, words: str) -> None:
+    """An index or a sequence in a schema that is searched first takes the name of a table."""
+    there = catalog(live("Orders", kind=kind))
+    wanted = contract(relation("Orders", builders.column("a")))
+    (found,) = replaced_relations(wanted, there)
+    assert ("relation-replaced", 'public."Orders"', "42809", Severity.ERROR) == (
+        found.code,
+        found.object,
+        found.sqlstate,
+        found.severity,
+    )
+    assert f'public."Orders" is {words}, and the image uses it as a table' == found.message
+    assert ["relation-replaced"] == [finding.code for finding in compare(wanted, there)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "use", "is_found"),
+    [
+        ("v", {Use.TRUNCATE}, True),
+        ("m", {Use.TRUNCATE, Use.SELECT}, True),
+        ("v", {Use.SELECT, Use.DELETE}, False),
+        ("r", {Use.TRUNCATE}, False),
+        ("p", {Use.TRUNCATE}, False),
+        ("f", {Use.TRUNCATE}, False),
+    ],
+)
+def test_truncate_takes_tables_only(kind: str, use: set[Use], is_found: bool) -> None:
+    """A table that became a view is still read and written, and no more truncated."""
+    found = list(replaced_relations(contract(relation("t", use=use)), catalog(live("t", kind=kind))))
+    assert is_found == bool(found)
+    assert all(finding.message.endswith(" now, which TRUNCATE does not take") for finding in found)
+
+
+@pytest.mark.parametrize("kind", ["r", "p", "v", "m", "f"])
+def test_whatever_holds_rows_is_no_replacement(kind: str) -> None:
+    """Everything that can stand where SQL wants a table will do."""
+    assert [] == list(replaced_relations(contract(relation("t")), catalog(live("t", kind=kind))))
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_populated", "use", "is_found"),
+    [
+        ("m", False, {Use.SELECT}, True),
+        ("m", True, {Use.SELECT}, False),
+        ("m", False, {Use.TRUNCATE}, False),
+        ("r", False, {Use.SELECT}, False),
+    ],
+)
+def test_a_view_that_nobody_refreshed(kind: str, is_populated: bool, use: set[Use], is_found: bool) -> None:
+    """A materialized view without data refuses its readers until it is refreshed."""
+    there = catalog(live("Totals", kind=kind, is_populated=is_populated))
+    found = list(unpopulated_views(contract(relation("Totals", use=use)), there))
+    assert [("relation-not-populated", "55000")] * is_found == [(f.code, f.sqlstate) for f in found]
+    assert all('REFRESH MATERIALIZED VIEW public."Totals";' == finding.help for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("schema", "near", "end"),
+    [
+        (None, ("workflows",), "; renamed to workflows?"),
+        (None, ("Workflow",), '; renamed to "Workflow"?'),
+        (None, ("invoice",), ")"),
+        (None, (), ")"),
+        ("app", ("workflows",), "; renamed to app.workflows?"),
+        (None, ("workflow_step",), ")"),
+    ],
+    ids=["a letter more", "another case", "nothing alike", "nothing", "qualified", "known to the contract"],
+)
+def test_a_renamed_relation_is_guessed(schema: str | None, near: tuple[str, ...], end: str) -> None:
+    """A relation that is gone is told with the live name most like it that the contract does not use otherwise."""
+    known = relation("workflow_step")
+    there = catalog(live("workflow_step"), near={"relations": near, "types": ("workflow1",)}, schemas={"app": True})
+    (found,) = missing_relations(contract(relation("workflow", schema=schema), known), there)
+    assert found.message.endswith(end)
+    assert ("renamed" in found.message) == ("renamed" in end)
+
+
+def test_a_relation_elsewhere_is_no_guess() -> None:
+    """Where the very name is in another schema, that is told, and no rename is guessed."""
+    there = catalog(elsewhere={"workflow": (Elsewhere("old", True),)}, near={"relations": ("workflows",)})
+    (found,) = missing_relations(contract(relation("workflow")), there)
+    assert found.message.endswith("; there is old.workflow")

@@ -1,7 +1,16 @@
 import msgspec
 import pytest
 
-from sidecar.compatibility.types import changed_types, missing_types, refuses_null, unresolved_arguments
+from sidecar.compatibility.matching import type_policy_of
+from sidecar.compatibility.type_names import parse_type_name
+from sidecar.compatibility.types import (
+    changed_types,
+    domain_checks,
+    missing_types,
+    refuses_null,
+    supplies_default,
+    unresolved_arguments,
+)
 from sidecar.model import Catalog, Severity, TypePolicy, Use
 from tests.unit.builders import (
     READ,
@@ -277,3 +286,89 @@ def test_unresolved_arguments() -> None:
     assert unresolved_arguments(function("f", "text", "mood"), catalog(without_types=["mood"]))
     assert not unresolved_arguments(function("f", "text", "mood"), catalog())
     assert not unresolved_arguments(function("f", bare=True), catalog())
+
+
+@pytest.mark.parametrize(
+    ("own", "general", "live_type", "is_found"),
+    [
+        (None, TypePolicy.WIDENING, "integer", False),
+        (TypePolicy.EXACT, TypePolicy.WIDENING, "integer", True),
+        (TypePolicy.EXACT, TypePolicy.NAMES, "integer", True),
+        (TypePolicy.NAMES, TypePolicy.EXACT, "jsonb", False),
+        (TypePolicy.NAMES, TypePolicy.WIDENING, "jsonb", False),
+        (TypePolicy.WIDENING, TypePolicy.EXACT, "integer", False),
+        (TypePolicy.WIDENING, TypePolicy.NAMES, "jsonb", True),
+        (TypePolicy.EXACT, TypePolicy.NAMES, "smallint", False),
+        (None, TypePolicy.EXACT, "integer", True),
+    ],
+)
+def test_a_columns_own_policy_counts_first(
+    own: TypePolicy | None, general: TypePolicy, live_type: str, is_found: bool
+) -> None:
+    """How strictly a type is compared is the column's own say, then the contract's."""
+    made = msgspec.structs.replace(column("a", "smallint"), type_policy=own)
+    wanted = contract(relation("t", made), type_policy=general)
+    assert is_found == bool(list(changed_types(wanted, catalog(live("t", live_column("a", live_type))))))
+    assert (own or general) is type_policy_of(made, wanted)
+
+
+@pytest.mark.parametrize(
+    ("own", "general", "is_found"),
+    [
+        (TypePolicy.NAMES, TypePolicy.EXACT, False),
+        (TypePolicy.WIDENING, TypePolicy.NAMES, True),
+        (None, TypePolicy.NAMES, False),
+    ],
+)
+def test_a_type_that_is_not_compared_may_be_missing(
+    own: TypePolicy | None, general: TypePolicy, is_found: bool
+) -> None:
+    """A column whose type does not matter asks for no type."""
+    made = msgspec.structs.replace(column("a", "mood"), type_policy=own)
+    wanted = contract(relation("t", made), type_policy=general)
+    assert is_found == bool(list(missing_types(wanted, catalog(without_types=["mood"]))))
+
+
+def test_a_missing_type_of_a_result_is_found() -> None:
+    """A function's result names a type like its arguments do."""
+    made = msgspec.structs.replace(function("f"), result=parse_type_name("mood[]"))
+    found = list(missing_types(contract(functions=(made,)), catalog(without_types=["mood", "mood[]"])))
+    assert ["mood[]"] == [finding.object for finding in found]
+
+
+def test_a_renamed_type_is_guessed() -> None:
+    """A type that is gone is told with the live type most like it."""
+    wanted = contract(relation("t", column("a", "mood")))
+    (found,) = missing_types(wanted, catalog(without_types=["mood"], near={"types": ("moods", "email")}))
+    assert "type mood does not exist on the search_path; renamed to moods?" == found.message
+
+
+@pytest.mark.parametrize(
+    ("type_text", "checks"),
+    [
+        ("slug", [("public.slug", "slug_a"), ("public.slug", "slug_b")]),
+        ("short_slug", [("public.short_slug", "short"), ("public.slug", "slug_a"), ("public.slug", "slug_b")]),
+        ("email", []),
+        ("text", []),
+        ("mood", []),
+    ],
+)
+def test_a_domains_checks_are_those_of_every_level(type_text: str, checks: list[tuple[str, str]]) -> None:
+    """A domain over a domain checks what both check."""
+    assert checks == list(domain_checks(live_column("a", type_text).type_oid, catalog()))
+
+
+@pytest.mark.parametrize(
+    ("type_text", "supplies"),
+    [("supplied", True), ("required_text", False), ("slug", False), ("text", False)],
+)
+def test_only_a_domain_with_a_default_supplies_one(type_text: str, supplies: bool) -> None:
+    """A domain's default fills a column that has none."""
+    assert supplies is supplies_default(live_column("a", type_text).type_oid, catalog())
+
+
+def test_a_type_that_went_away_meanwhile_is_nothing() -> None:
+    """An OID without a type neither supplies, nor checks, nor refuses anything."""
+    assert not supplies_default(999_999, catalog())
+    assert not refuses_null(999_999, catalog())
+    assert [] == list(domain_checks(999_999, catalog()))

@@ -1,6 +1,6 @@
 import pytest
 
-from sidecar.compatibility.writes import computed_columns, required_columns
+from sidecar.compatibility.writes import computed_columns, missing_partitions, required_below_views, required_columns
 from sidecar.model import CatalogColumn, Severity, Use
 from tests.unit.builders import READ, WRITE, catalog, column, contract, live, live_column, relation
 
@@ -117,3 +117,67 @@ def test_computed_columns_that_are_left_alone_pass(use: set[Use], computed: Cata
     """A computed column disturbs nobody who does not write it; serial to identity by default is harmless."""
     wanted = contract(relation("t", column("a", use=use), use=use))
     assert [] == list(computed_columns(wanted, catalog(live("t", computed))))
+
+
+def test_a_domains_default_gives_the_value() -> None:
+    """A NOT NULL domain with a default fills the column, and so it does for a column that is NOT NULL itself."""
+    for made in (live_column("b", "supplied"), live_column("b", "supplied", not_null=True)):
+        assert [] == list(required_columns(INSERTING, catalog(live("t", live_column("a"), made))))
+
+
+def test_a_domain_without_a_default_gives_none() -> None:
+    """A domain that is NOT NULL and has no default demands a value like any other."""
+    there = catalog(live("t", live_column("a"), live_column("b", "slug", not_null=True)))
+    assert ["public.t.b"] == [found.object for found in required_columns(INSERTING, there)]
+
+
+HIDDEN = ("app", "Base", "secret")
+
+
+def test_a_column_that_a_view_does_not_show_is_found() -> None:
+    """Who inserts into a view cannot give what the table below demands and the view leaves out."""
+    there = live("t", live_column("a"), kind="v", hidden_required=(HIDDEN,))
+    (found,) = required_below_views(INSERTING, catalog(there))
+    assert ("required-column-unwritten", 'app."Base".secret', "23502", Severity.ERROR) == (
+        found.code,
+        found.object,
+        found.sqlstate,
+        found.severity,
+    )
+    assert found.message == (
+        'column secret of relation app."Base" is NOT NULL without a default, and view public.t, which the image'
+        " inserts into, does not show it"
+    )
+    assert 'ALTER TABLE app."Base" ALTER COLUMN secret SET DEFAULT …;' == found.help
+
+
+@pytest.mark.parametrize("use", [READ, {Use.UPDATE}, {Use.DELETE}, {Use.SELECT, Use.UPDATE, Use.DELETE}])
+def test_who_does_not_insert_into_a_view_owes_its_table_nothing(use: set[Use]) -> None:
+    """Only an INSERT has to give every value."""
+    wanted = contract(relation("t", use=use))
+    assert [] == list(required_below_views(wanted, catalog(live("t", kind="v", hidden_required=(HIDDEN,)))))
+
+
+@pytest.mark.parametrize(
+    ("use", "has_partitions", "is_found"),
+    [
+        (WRITE, False, True),
+        ({Use.INSERT}, False, True),
+        ({Use.INSERT}, True, False),
+        (READ, False, False),
+        ({Use.UPDATE, Use.DELETE}, False, False),
+    ],
+)
+def test_a_partitioned_table_without_a_partition(use: set[Use], has_partitions: bool, is_found: bool) -> None:
+    """A table that takes no row refuses every INSERT; who reads it finds nothing, as ever."""
+    wanted = contract(relation("Log", use=use))
+    found = list(missing_partitions(wanted, catalog(live("Log", kind="p", has_partitions=has_partitions))))
+    assert [("partition-missing", 'public."Log"', "23514", Severity.ERROR)] * is_found == [
+        (finding.code, finding.object, finding.sqlstate, finding.severity) for finding in found
+    ]
+
+
+def test_a_views_computed_columns_are_left_to_the_plan() -> None:
+    """A view's columns are computed by its table, which the server's plan judges."""
+    wanted = contract(relation("t", column("a", use=WRITE), use=WRITE))
+    assert [] == list(computed_columns(wanted, catalog(live("t", live_column("a", identity="a"), kind="v"))))

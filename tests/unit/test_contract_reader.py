@@ -60,6 +60,39 @@ FULL: dict[str, Any] = {
     "queries": {"authorize": "SELECT id FROM workflow WHERE id = $1 LIMIT 1;"},
 }
 
+NEWER: dict[str, Any] = FULL | {
+    # every key of the format, in every shape that it takes
+    "relations": FULL["relations"]
+    | {
+        "orders": {
+            "use": ["select", "insert", "update", "delete", "truncate"],
+            "columns": {"id": {"type": "int", "types": "names"}, "email": "text", "no": None},
+            "upserts": [
+                ["id"],
+                {"columns": ["email"], "where": "no IS NULL", "do": "nothing"},
+                {"columns": ["id"], "expressions": ["lower(email)"]},
+                {"constraint": "orders_pkey", "do": "update"},
+            ],
+            "constraints": {
+                "unique": ["orders_key", ["id", "email"]],
+                "foreign_keys": [{"columns": ["id"], "references": "billing.account"}],
+                "checks": ["positive"],
+                "exclusions": ["no_overlap"],
+                "triggers": ["audit"],
+            },
+            "indexes": [["email"], "orders_email_idx"],
+        },
+    },
+    "functions": ["now()", "f(int) returns setof text"],
+    "sequences": ["order_id", "billing.invoice_id"],
+    "collations": ["de-DE"],
+    "text_search_configurations": ["german"],
+    "queries": {"plain": "SELECT 1", "typed": {"sql": "SELECT $1", "parameters": ["text"], "run": True}},
+    "session": {"temporary_tables": True, "statement_timeout_s": 30, "lock_timeout_s": 0.5},
+    "migrations": {"tool": "drizzle", "table": "drizzle.__drizzle_migrations", "head": 1780756851885, "count": 229},
+    "accept": [{"code": "column-missing", "object": "public.orders.old", "reason": "unused since May"}],
+}
+
 
 def problems_of(text: str | bytes) -> tuple[Problem, ...]:
     data = text if isinstance(text, bytes) else text.encode()
@@ -128,8 +161,9 @@ def test_a_full_document_becomes_the_contract_that_it_says() -> None:
 )
 def test_json_and_yaml_give_the_same_contract(dump: Any) -> None:
     """How a document is written down does not change what it means, null included."""
-    expected = without_digest(parse_contract(json.dumps(FULL).encode()))
-    assert expected == without_digest(parse_contract(dump(FULL).encode()))
+    for document in (FULL, NEWER):
+        expected = without_digest(parse_contract(json.dumps(document).encode()))
+        assert expected == without_digest(parse_contract(dump(document).encode()))
 
 
 @pytest.mark.parametrize(
@@ -477,7 +511,9 @@ def test_what_is_no_signature_is_refused(text: str) -> None:
 SMALL_TEXT = st.text(max_size=12)
 WORDS = st.sampled_from(
     ["contract", "relations", "columns", "use", "type", "types", "nullable", "upserts", "enums", "functions", "queries",
-     "search_path", "source", "kind", "select", "insert", "text", "int", "SELECT 1", "1", "t", "", "null", "a.b"]
+     "search_path", "source", "kind", "select", "insert", "text", "int", "SELECT 1", "1", "t", "", "null", "a.b",
+     "constraint", "expressions", "where", "do", "head", "tool", "sql", "run", "code", "object", "reason", "goose",
+     "column-missing", "lower(a)", "f() returns text", "true", "nan", "inf", "1e999"]
 )  # fmt: skip
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | SMALL_TEXT | WORDS
 VALUES = st.recursive(
@@ -486,16 +522,40 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 COLUMNS = st.dictionaries(SMALL_TEXT | WORDS, VALUES, max_size=3)
+UPSERTS = st.fixed_dictionaries({}, optional={
+    "columns": st.lists(SMALL_TEXT | WORDS, max_size=2) | VALUES, "expressions": st.lists(SMALL_TEXT | WORDS) | VALUES,
+    "where": SMALL_TEXT | VALUES, "constraint": SMALL_TEXT | VALUES, "do": WORDS | VALUES,
+})  # fmt: skip
+CONSTRAINTS = st.fixed_dictionaries({}, optional={
+    "unique": st.lists(SMALL_TEXT | st.lists(SMALL_TEXT), max_size=2) | VALUES,
+    "foreign_keys": st.lists(st.fixed_dictionaries({"columns": st.lists(SMALL_TEXT), "references": SMALL_TEXT}),
+                             max_size=2) | VALUES,
+    "checks": st.lists(SMALL_TEXT) | VALUES, "exclusions": VALUES, "triggers": VALUES,
+})  # fmt: skip
 RELATIONS = st.dictionaries(SMALL_TEXT | WORDS, st.fixed_dictionaries({}, optional={
     "columns": COLUMNS | VALUES, "use": st.lists(st.sampled_from([use.value for use in Use]) | VALUES, max_size=3),
-    "upserts": st.lists(st.lists(SMALL_TEXT, max_size=2) | VALUES, max_size=2), "usee": VALUES,
+    "upserts": st.lists(st.lists(SMALL_TEXT, max_size=2) | UPSERTS | VALUES, max_size=2), "usee": VALUES,
+    "constraints": CONSTRAINTS | VALUES, "indexes": VALUES,
 }) | VALUES, max_size=3)  # fmt: skip
+QUERIES = st.fixed_dictionaries(
+    {"sql": SMALL_TEXT | WORDS}, optional={"parameters": st.lists(WORDS) | VALUES, "run": LEAVES}
+)
 DOCUMENTS = st.fixed_dictionaries(
     {"contract": st.just(1) | VALUES},
     optional={
         "name": SMALL_TEXT | VALUES, "relations": RELATIONS | VALUES, "enums": VALUES, "functions": VALUES,
-        "queries": st.dictionaries(SMALL_TEXT, SMALL_TEXT, max_size=2) | VALUES, "types": VALUES, "source": VALUES,
+        "queries": st.dictionaries(SMALL_TEXT, SMALL_TEXT | QUERIES, max_size=2) | VALUES,
+        "types": VALUES, "source": VALUES,
         "search_path": VALUES, "extensions": VALUES, "other": VALUES,
+        "sequences": st.lists(SMALL_TEXT) | VALUES, "collations": st.lists(SMALL_TEXT) | VALUES,
+        "text_search_configurations": st.lists(SMALL_TEXT) | VALUES,
+        "session": st.fixed_dictionaries({}, optional={
+            "temporary_tables": VALUES, "statement_timeout_s": LEAVES, "lock_timeout_s": LEAVES}) | VALUES,
+        "migrations": st.fixed_dictionaries({"head": LEAVES | VALUES}, optional={
+            "tool": st.sampled_from(["goose", "django", "drizzle", "flyway", "?"]) | VALUES, "table": LEAVES,
+            "count": LEAVES}) | VALUES,
+        "accept": st.lists(st.fixed_dictionaries(
+            {"code": WORDS | LEAVES, "object": LEAVES, "reason": LEAVES}), max_size=2) | VALUES,
     },
 )  # fmt: skip
 
@@ -546,7 +606,9 @@ def validator() -> jsonschema.Draft202012Validator:
 
 def test_the_json_schema_accepts_what_the_reader_reads() -> None:
     """A document that uses the whole format is valid by the published schema."""
-    assert [] == list(validator().iter_errors(FULL))
+    for document in (FULL, NEWER):
+        assert parse_contract(json.dumps(document).encode())
+        assert [] == list(validator().iter_errors(document))
 
 
 @pytest.mark.parametrize(
@@ -562,6 +624,24 @@ def test_the_json_schema_accepts_what_the_reader_reads() -> None:
         {"source": {"kind": "x", "migraton": "y"}},
         {"functions": "now()"},
         {"enums": {"e": []}},
+        {"relations": {"t": {"indexes": [[]]}}},
+        {"relations": {"t": {"constraints": {"unique": [[]]}}}},
+        {"relations": {"t": {"constraints": {"check": []}}}},
+        {"relations": {"t": {"constraints": {"foreign_keys": [{"columns": ["a"]}]}}}},
+        {"relations": {"t": {"use": ["insert"], "columns": {"a": "int"}, "upserts": [{"on": ["a"]}]}}},
+        {"relations": {"t": {"use": ["insert"], "columns": {"a": "int"}, "upserts": [{"columns": ["a"], "do": "x"}]}}},
+        {"relations": {"t": {"columns": {"a": {"types": "loose"}}}}},
+        {"sequences": "s"},
+        {"collations": [1]},
+        {"session": {"statement_timeout_s": 0}},
+        {"session": {"timeout": 1}},
+        {"queries": {"q": {"run": True}}},
+        {"queries": {"q": {"sql": "SELECT 1", "run": "maybe"}}},
+        {"migrations": {"tool": "goose"}},
+        {"migrations": {"tool": "goose", "head": [1]}},
+        {"migrations": {"tool": "goose", "head": 1, "count": -1}},
+        {"accept": [{"code": "column-missing", "object": "", "reason": "r"}]},
+        {"accept": [{"code": "column-missing", "object": "t"}]},
     ],
     ids=json.dumps,
 )

@@ -270,3 +270,177 @@ async def test_the_bounds_hold_for_any_course_of_events(
     assert all(0 < budget_s <= 20.0 for budget_s in world.budgets)
     assert (conclusion.report is None) != (conclusion.failure is None)
     assert isinstance(world.events[-1], Concluded)
+
+
+QUICK = Backoff(base_s=1.0, max_s=8.0)
+
+
+def shown(world: World) -> list[float | None]:
+    """Return the waits that were announced, attempt by attempt."""
+    return [event.retry_in_s for event in world.events if isinstance(event, AttemptEnded)]
+
+
+async def test_a_mismatch_within_its_grace_is_checked_again() -> None:
+    """While a migration may still be running, an incompatible verdict is repeated; a compatible one opens at once."""
+    world = World([INCOMPATIBLE, INCOMPATIBLE, COMPATIBLE], jitter=0.0)
+    conclusion = await world.run(Policy(mismatch_grace_s=60.0, backoff=QUICK))
+    assert (Outcome.COMPATIBLE, 3, COMPATIBLE) == (conclusion.outcome, conclusion.attempts, conclusion.report)
+    assert [0.5, 1.0] == world.sleeps
+    assert [0.5, 1.0, None] == shown(world)
+
+
+async def test_the_last_look_is_exactly_at_the_end_of_the_grace() -> None:
+    """The waits grow as the back-off says, the last is cut to what is left, and after it there is none."""
+    world = World([INCOMPATIBLE], took_s=0.0, jitter=0.0)
+    conclusion = await world.run(Policy(deadline_s=1000.0, mismatch_grace_s=20.0, backoff=QUICK))
+    assert (Outcome.INCOMPATIBLE, INCOMPATIBLE) == (conclusion.outcome, conclusion.report)
+    assert [0.5, 1.0, 2.0, 4.0, 4.0, 4.0, 4.0] == world.sleeps[:7]
+    assert [pytest.approx(0.5)] == world.sleeps[7:]
+    assert [pytest.approx(20.0), 9] == [world.elapsed_s, conclusion.attempts]
+    assert shown(world)[-1] is None
+
+
+async def test_the_grace_counts_from_the_first_verdict() -> None:
+    """Neither the time before the first verdict nor a later verdict moves the end."""
+    world = World([RETRY] * 4 + [INCOMPATIBLE], took_s=0.5, jitter=0.0)
+    await world.run(Policy(deadline_s=1000.0, mismatch_grace_s=30.0, backoff=QUICK))
+    first = next(n for n, event in enumerate(ended for ended in world.events if isinstance(ended, AttemptEnded)
+                                             ) if event.report is not None)  # fmt: skip
+    before = sum(world.sleeps[:first]) + 0.5 * (first + 1)
+    assert before + 30.0 <= world.elapsed_s <= before + 30.0 + 0.5 + 1e-6
+
+
+@pytest.mark.parametrize("base_s", [0.01, 0.05, 0.08])
+async def test_a_short_back_off_does_not_end_the_grace(base_s: float) -> None:
+    """A wait that is shorter than an attempt is still a wait: the grace lasts as long as it says."""
+    world = World([INCOMPATIBLE] * 5 + [COMPATIBLE], jitter=0.0)
+    policy = Policy(mismatch_grace_s=60.0, backoff=Backoff(base_s=base_s, max_s=base_s))
+    assert Outcome.COMPATIBLE is (await world.run(policy)).outcome
+
+
+async def test_without_a_grace_a_mismatch_stands() -> None:
+    """A grace of no time is none: one attempt, no wait."""
+    world = World([INCOMPATIBLE, COMPATIBLE])
+    assert Outcome.INCOMPATIBLE is (await world.run(Policy(mismatch_grace_s=0.0))).outcome
+    assert [] == world.sleeps
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 5])
+async def test_the_number_of_attempts_bounds_the_grace(attempts: int) -> None:
+    """The last attempt's verdict stands, however much of the grace is left, and no wait follows it."""
+    world = World([INCOMPATIBLE])
+    conclusion = await world.run(Policy(max_attempts=attempts, mismatch_grace_s=1e6, deadline_s=10.0))
+    assert (Outcome.INCOMPATIBLE, attempts, attempts - 1) == (
+        conclusion.outcome,
+        conclusion.attempts,
+        len(world.sleeps),
+    )
+    assert shown(world)[-1] is None
+
+
+async def test_a_lost_connection_within_the_grace_is_tried_again() -> None:
+    """A server that restarts while the migration runs does not end the grace, though the deadline has passed."""
+    world = World([INCOMPATIBLE] + [RETRY] * 12 + [COMPATIBLE], jitter=0.0)
+    conclusion = await world.run(Policy(deadline_s=5.0, mismatch_grace_s=120.0, backoff=QUICK))
+    assert Outcome.COMPATIBLE is conclusion.outcome
+    assert world.elapsed_s > 5.0
+
+
+@pytest.mark.parametrize(("deadline_s", "grace_s"), [(5.0, 60.0), (60.0, 5.0)])
+async def test_a_connection_that_stays_lost_is_tried_until_both_ends(deadline_s: float, grace_s: float) -> None:
+    """The later of deadline and grace counts for failures, and then the failure is what is told."""
+    world = World([INCOMPATIBLE, RETRY], jitter=0.0)
+    conclusion = await world.run(Policy(deadline_s=deadline_s, mismatch_grace_s=grace_s, backoff=QUICK))
+    assert (Outcome.NO_VERDICT, RETRY) == (conclusion.outcome, conclusion.failure)
+    assert 55.0 < world.elapsed_s <= 60.2
+
+
+async def test_patience_within_the_grace_is_what_it_is_elsewhere() -> None:
+    """A refusal that repeats ends the preflight, and a verdict in between starts its count again."""
+    refused = builders.failure(Disposition.REFUSED)
+    again = World([INCOMPATIBLE, refused, refused, INCOMPATIBLE, refused, refused, COMPATIBLE])
+    assert Outcome.COMPATIBLE is (await again.run(Policy(mismatch_grace_s=100.0))).outcome
+    ending = World([INCOMPATIBLE, refused])
+    assert Outcome.REFUSED is (await ending.run(Policy(mismatch_grace_s=100.0))).outcome
+
+
+class Hasty(World):
+    """A database whose attempts fail where they are given less time than they take, as a real one's do."""
+
+    async def attempt(self, budget_s: float, timeouts: int) -> Result:
+        result = await super().attempt(budget_s, timeouts)
+        return result if budget_s >= self._took_s else builders.failure(reason="attempt timed out")
+
+
+@pytest.mark.parametrize(("deadline_s", "grace_s"), [(10.0, 60.0), (10.0, 10.0), (60.0, 10.0), (10.0, 9.0)])
+async def test_the_last_look_has_time_to_look(deadline_s: float, grace_s: float) -> None:
+    """At the end of a grace that outlives the deadline, the attempt still gets the time that an attempt takes."""
+    world = Hasty([INCOMPATIBLE], took_s=0.5, jitter=0.0)
+    conclusion = await world.run(Policy(deadline_s=deadline_s, mismatch_grace_s=grace_s, backoff=QUICK))
+    assert Outcome.INCOMPATIBLE is conclusion.outcome
+    assert all(budget_s >= 0.5 for budget_s in world.budgets)
+
+
+async def test_a_migration_that_ends_with_the_grace_opens() -> None:
+    """What became compatible by the last look is compatible."""
+    world = Hasty([*[INCOMPATIBLE] * 7, COMPATIBLE], took_s=0.01, jitter=0.0)
+    conclusion = await world.run(Policy(deadline_s=5.0, mismatch_grace_s=20.0, backoff=QUICK))
+    assert (Outcome.COMPATIBLE, 8) == (conclusion.outcome, conclusion.attempts)
+
+
+async def test_a_machine_that_slept_through_the_grace_looks_once_more() -> None:
+    """A wait that took far too long is followed by a look with time to it, never by one without."""
+    world = Hasty([INCOMPATIBLE], took_s=0.5, overslept_s=500.0)
+    conclusion = await world.run(Policy(deadline_s=10.0, mismatch_grace_s=30.0))
+    assert (Outcome.INCOMPATIBLE, 2) == (conclusion.outcome, conclusion.attempts)
+    assert all(budget_s > 0 for budget_s in world.budgets)
+
+
+async def test_waits_within_the_grace_are_jittered() -> None:
+    """A fleet that met the same mismatch does not come back in the same moment."""
+    one, two = World([INCOMPATIBLE], jitter=0.1), World([INCOMPATIBLE], jitter=0.9)
+    for world in (one, two):
+        await world.run(Policy(mismatch_grace_s=60.0))
+    assert all(a < b for a, b in zip(one.sleeps[:-1], two.sleeps[:-1], strict=False))
+
+
+@given(
+    results=st.lists(
+        st.sampled_from([*(builders.failure(d) for d in Disposition), COMPATIBLE, INCOMPATIBLE]), min_size=1
+    ),
+    deadline_s=st.floats(0.1, 300),
+    grace_s=st.floats(0, 300),
+    max_attempts=st.integers(1, 30) | st.none(),
+    took_s=st.floats(0.01, 50),
+    base_s=st.floats(0.05, 10),
+    jitter=st.floats(0, 1, exclude_max=True),
+)
+async def test_the_bounds_hold_with_a_grace_too(
+    *,
+    results: list[Result],
+    deadline_s: float,
+    grace_s: float,
+    max_attempts: int | None,
+    took_s: float,
+    base_s: float,
+    jitter: float,
+) -> None:
+    """Whatever happens: the grace prolongs by no more than itself and one attempt, and no wait follows the last."""
+    world = World(results, took_s=took_s, jitter=jitter)
+    policy = Policy(
+        deadline_s=deadline_s,
+        mismatch_grace_s=grace_s,
+        max_attempts=max_attempts,
+        attempt_timeout_s=20.0,
+        backoff=Backoff(base_s=base_s, max_s=10.0),
+    )
+    conclusion = await world.run(policy)
+    assert world.elapsed_s <= deadline_s + grace_s + 20.0 + 1e-6
+    assert conclusion.attempts <= (max_attempts or conclusion.attempts)
+    assert conclusion.attempts - 1 == len(world.sleeps)
+    assert all(0 < budget_s <= 20.0 for budget_s in world.budgets)
+    assert all(seconds > 0 for seconds in world.sleeps)
+    assert shown(world)[-1] is None
+    assert world.sleeps == shown(world)[:-1]
+    if COMPATIBLE in results[: conclusion.attempts]:
+        assert Outcome.COMPATIBLE is conclusion.outcome

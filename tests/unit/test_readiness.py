@@ -31,6 +31,14 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
         retry_in_s=st.floats(0, 99) | st.none(),
     ),
     st.builds(
+        AttemptEnded,
+        at=TIMES,
+        number=st.integers(1, 99),
+        duration_s=st.floats(0, 99),
+        report=st.just(builders.report(builders.finding())),
+        retry_in_s=st.floats(0, 99) | st.none(),
+    ),
+    st.builds(
         Concluded,
         at=TIMES,
         conclusion=st.sampled_from([builders.conclusion(outcome, builders.finding()) for outcome in Outcome]),
@@ -154,3 +162,68 @@ def test_a_drain_keeps_what_was_found() -> None:
     state = after(PASSED, DrainStarted(at=10.0, signal="SIGTERM"))
     assert PASSED.conclusion == state.conclusion
     assert PASSED.conclusion.report == state.report
+
+
+GATING = builders.report(builders.finding())
+BLOCKED = AttemptEnded(at=3.0, number=1, duration_s=0.1, report=GATING, retry_in_s=5.0)
+
+
+def test_a_mismatch_that_is_checked_again_blocks() -> None:
+    """While the grace for a migration runs, the sidecar says what it waits for, and is not ready."""
+    state = after(AttemptStarted(at=1.0, number=1), BLOCKED)
+    assert (Phase.BLOCKED, 3.0, GATING, GATING) == (state.phase, state.since, state.blocked_by, state.report)
+    assert not state.is_ready
+    assert "blocked: column color of relation public.workflow does not exist (42703)" == state.line
+    assert (5.0, None) == (state.attempts[0].retry_in_s, state.attempts[0].failure)
+
+
+def test_a_further_attempt_stays_blocked() -> None:
+    """The next look goes on under the same phase, which began with the first mismatch."""
+    state = after(AttemptStarted(at=1.0, number=1), BLOCKED, AttemptStarted(at=8.0, number=2))
+    assert (Phase.BLOCKED, 3.0, 2, GATING) == (state.phase, state.since, state.attempt, state.blocked_by)
+    again = advance(state, AttemptEnded(at=9.0, number=2, duration_s=0.1, report=GATING, retry_in_s=5.0))
+    assert (Phase.BLOCKED, 3.0) == (again.phase, again.since)
+
+
+def test_a_newer_mismatch_replaces_the_older() -> None:
+    """What blocks is what the last look found: a migration that is half done has mended half."""
+    newer = builders.report(builders.finding("another"))
+    state = after(BLOCKED, AttemptEnded(at=9.0, number=2, duration_s=0.1, report=newer, retry_in_s=5.0))
+    assert "blocked: another (42703)" == state.line
+
+
+def test_a_lost_connection_while_blocked_is_told() -> None:
+    """Where the look itself failed, that is what the sidecar is busy with."""
+    state = after(BLOCKED, AttemptStarted(at=8.0, number=2), failed_attempt(9))
+    assert (Phase.CHECKING, 9.0, None) == (state.phase, state.since, state.blocked_by)
+    assert "checking: attempt 2, connection refused" == state.line
+    assert state.report is None
+
+
+def test_a_verdict_that_stands_blocks_no_more() -> None:
+    """The last look's verdict is announced without a wait, and the conclusion follows."""
+    last = AttemptEnded(at=9.0, number=2, duration_s=0.1, report=GATING)
+    failed = Concluded(at=9.0, conclusion=builders.conclusion(Outcome.INCOMPATIBLE, builders.finding()))
+    state = after(BLOCKED, last, failed)
+    assert (Phase.FAILED, None) == (state.phase, state.blocked_by)
+    assert failed.conclusion.report == state.report
+    assert state.line.startswith("incompatible: ")
+
+
+def test_a_migration_that_ran_opens() -> None:
+    """A compatible verdict within the grace opens like any other."""
+    state = after(BLOCKED, AttemptEnded(at=9.0, number=2, duration_s=0.1, report=builders.report()), PASSED)
+    assert (Phase.READY, True, None) == (state.phase, state.is_ready, state.blocked_by)
+
+
+def test_a_drain_while_blocked_keeps_the_reason() -> None:
+    """Whoever stops a blocked sidecar can still read what blocked it."""
+    state = after(BLOCKED, DrainStarted(at=10.0, signal="SIGTERM"))
+    assert (Phase.DRAINING, "draining", GATING) == (state.phase, state.line, state.report)
+
+
+def test_a_strict_mismatch_blocks_with_the_warning() -> None:
+    """Where warnings gate, a warning is what blocks."""
+    report = builders.report(builders.warning(), strict=True)
+    state = after(AttemptEnded(at=3.0, number=1, duration_s=0.1, report=report, retry_in_s=5.0))
+    assert "blocked: column public.workflow.name may hold NULL" == state.line

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.model import ContractSource, Severity
+from sidecar.compatibility.migrations import sentence
+from sidecar.model import ContractSource, MigrationPosition, Severity, Side
 from sidecar.report import (
     EXIT_CODES,
     TERMINATION_MESSAGE_BYTES,
     ContractSummary,
+    Coverage,
     ExitCode,
     Outcome,
     termination_message,
@@ -238,3 +240,93 @@ def test_severities_are_told_apart_in_the_text() -> None:
     lines = to_text(builders.conclusion(Outcome.INCOMPATIBLE, FINDING, WARNING)).splitlines()
     for severity in Severity:
         assert 1 == sum(line.strip().startswith(f"{severity} ") for line in lines)
+
+
+ACCEPTED = builders.finding(accepted="the importer is gone next week")
+
+
+def concluded(outcome: Outcome, *findings: Any, strict: bool = False, **changes: Any) -> Any:
+    report = msgspec.structs.replace(builders.report(*findings, strict=strict), **changes)
+    return builders.conclusion(outcome, report=report)
+
+
+@pytest.mark.parametrize(
+    ("coverage", "line"),
+    [
+        (Coverage(), "0 relations read, 0 statements planned and not run"),
+        (
+            Coverage(relations_read=1, queries_run=1, statements_planned=1),
+            "1 relation read, 1 query run, 1 statement planned and not run",
+        ),
+        (
+            Coverage(relations_read=12, queries_run=2, statements_planned=30),
+            "12 relations read, 2 queries run, 30 statements planned and not run",
+        ),
+    ],
+)
+def test_the_text_says_how_the_statements_were_judged(coverage: Coverage, line: str) -> None:
+    """One line tells what was run and what only planned, in every text of a verdict."""
+    for outcome in (Outcome.COMPATIBLE, Outcome.INCOMPATIBLE):
+        conclusion = concluded(outcome, coverage=coverage)
+        assert f"  checked   {line}" in to_text(conclusion).splitlines()
+        assert msgspec.to_builtins(coverage) == to_json(conclusion)["coverage"]
+
+
+@pytest.mark.parametrize("side", Side)
+def test_which_side_is_behind_stands_directly_after_the_headline(side: Side) -> None:
+    """A person reads the reason and then at once whether to migrate or to roll forward."""
+    position = MigrationPosition(side=side, count=2, image_head="0227", database_head="0229")
+    conclusion = concluded(Outcome.INCOMPATIBLE, FINDING, migrations=position)
+    lines = to_text(conclusion).splitlines()
+    assert [conclusion.headline, f"  {sentence(position)}"] == lines[:2]
+    assert sentence(position) == to_json(conclusion)["migrations"]["sentence"]
+    assert side.value == to_json(conclusion)["migrations"]["side"]
+    assert sentence(position) in termination_message(conclusion).decode().splitlines()[1]
+
+
+def test_where_nobody_asked_no_side_is_told() -> None:
+    """Without a position the contract follows the headline."""
+    conclusion = concluded(Outcome.INCOMPATIBLE, FINDING)
+    assert to_text(conclusion).splitlines()[1].startswith("  contract  ")
+    assert to_json(conclusion)["migrations"] is None
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_an_accepted_finding_gates_never(strict: bool) -> None:
+    """What the contract accepts does not gate, not even where warnings do."""
+    accepted_warning = msgspec.structs.replace(WARNING, accepted="known")
+    report = builders.report(ACCEPTED, accepted_warning, strict=strict)
+    assert report.is_compatible
+    assert () == report.errors
+    assert "0 errors, 0 warnings, 2 accepted" == report.headline
+
+
+@pytest.mark.parametrize(
+    ("findings", "strict", "headline"),
+    [
+        ((ACCEPTED,), False, "0 errors, 0 warnings, 1 accepted"),
+        ((WARNING, ACCEPTED), False, "0 errors, 1 warning, 1 accepted"),
+        ((WARNING, ACCEPTED), True, "column public.workflow.name may hold NULL"),
+        ((FINDING, ACCEPTED), False, "column color of relation public.workflow does not exist (42703)"),
+        (
+            (FINDING, WARNING, ACCEPTED),
+            True,
+            "column color of relation public.workflow does not exist (42703) (and 1 more)",
+        ),
+    ],
+)
+def test_accepted_findings_are_counted_apart(findings: tuple[Any, ...], strict: bool, headline: str) -> None:
+    """The headline names what gates; what is accepted is counted and named by nobody."""
+    assert headline == builders.report(*findings, strict=strict).headline
+
+
+def test_an_accepted_finding_is_told_with_its_reason() -> None:
+    """The text marks it, says the finding and why it may be so, and leaves the mend out."""
+    lines = to_text(concluded(Outcome.COMPATIBLE, ACCEPTED)).splitlines()
+    assert [
+        "0 errors, 0 warnings, 1 accepted",
+        "  accepted column-missing: column color of relation public.workflow does not exist (42703)",
+        "          because: the importer is gone next week",
+    ] == lines[-3:]
+    (value,) = to_json(concluded(Outcome.COMPATIBLE, ACCEPTED))["findings"]
+    assert "the importer is gone next week" == value["accepted"]

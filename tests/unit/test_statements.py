@@ -1,15 +1,17 @@
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.compatibility.registry import compare
+from sidecar.compatibility.type_names import parse_type_name
 from sidecar.compatibility.verdicts import ProbeKind
-from sidecar.contract.sql_text import parse_statement
+from sidecar.contract.sql_text import parse_expression, parse_statement
 from sidecar.identifiers import quote_identifier
-from sidecar.model import Catalog, Contract, ContractQuery, Use
-from sidecar.postgres.statements import ProbeStatement, probe_statements, script_of
+from sidecar.model import Catalog, Contract, ContractQuery, ContractUpsert, KnownConstraints, OnConflict, Use
+from sidecar.postgres.statements import ProbeStatement, as_plan, probe_statements, script_of
 from tests.unit import builders
 from tests.unit.builders import (
     ALL_USES,
@@ -17,6 +19,7 @@ from tests.unit.builders import (
     WRITE,
     catalog,
     column,
+    constraint,
     contract,
     function,
     index,
@@ -24,6 +27,7 @@ from tests.unit.builders import (
     live_column,
     live_function,
     relation,
+    trigger,
     without_privilege,
 )
 
@@ -261,3 +265,179 @@ def test_the_order_is_that_of_the_contract() -> None:
         live("a", live_column("a")), live("b", live_column("a")), functions={"f": (builders.live_function(),)}
     )
     assert ["public.b", "public.a", "f()", "query q"] == [statement.object for statement in statements(wanted, there)]
+
+
+def typed_query(sql: str, *types: str, run: bool = False) -> ProbeStatement:
+    parsed = parse_statement(sql)
+    made = ContractQuery(
+        name="q",
+        sql=parsed.sql,
+        parameters=parsed.parameters,
+        parameter_types=tuple(map(parse_type_name, types)),
+        run=run,
+    )
+    (statement,) = statements(contract(queries=(made,)), catalog())
+    return statement
+
+
+@pytest.mark.parametrize("major", [13, 15, 16, 18])
+def test_declared_types_are_declared_on_every_server(major: int) -> None:
+    """Types that the image's driver declares go into a PREPARE, which EXPLAIN alone does not take."""
+    statement = typed_query("SELECT $1, $2", "int[]", 'public."Odd; Type"')
+    assert [
+        'PREPARE p(integer[], public."Odd; Type") AS SELECT $1, $2',
+        "EXPLAIN (COSTS OFF) EXECUTE p(NULL, NULL)",
+        "DEALLOCATE p",
+    ] == [part.strip() for part in re.split(r"\n;|;(?=EXPLAIN|DEALLOCATE)", script_of(statement, major, "p"))]
+    assert statement.is_prepared(major)
+    assert statement.is_planned
+
+
+@pytest.mark.parametrize("major", [13, 18])
+def test_a_query_that_runs_reads_its_first_row(major: int) -> None:
+    """Without parameters the row is read as it is, and its values stay behind."""
+    statement = typed_query("SELECT * FROM t -- all", run=True)
+    expected = "SELECT q IS NOT DISTINCT FROM NULL FROM (SELECT * FROM t -- all\n) AS q LIMIT 1"
+    assert expected == script_of(statement, major, "p") == statement.run
+    assert not statement.is_prepared(major)
+    assert not statement.is_planned
+
+
+@pytest.mark.parametrize("major", [13, 18])
+@pytest.mark.parametrize(("types", "declared"), [((), ""), (("text", "int"), "(text, integer)")])
+def test_a_query_with_parameters_runs_with_nulls(major: int, types: tuple[str, ...], declared: str) -> None:
+    """Parameters are NULL in a prepared statement that is taken back, and nothing is explained."""
+    statement = typed_query("SELECT $1, $2", *types, run=True)
+    script = script_of(statement, major, "p")
+    assert script.startswith(f"PREPARE p{declared} AS SELECT q IS NOT DISTINCT FROM NULL FROM (SELECT $1, $2\n) AS q")
+    assert script.endswith("\n;EXECUTE p(NULL, NULL);DEALLOCATE p")
+    assert "EXPLAIN" not in script
+    assert statement.is_prepared(major)
+
+
+@pytest.mark.parametrize("major", [13, 15, 16, 18])
+@pytest.mark.parametrize("types", [(), ("text",)])
+@pytest.mark.parametrize("sql", ["SELECT $1", "SELECT $1 -- the end"])
+def test_what_ran_can_be_planned_instead(sql: str, types: tuple[str, ...], major: int) -> None:
+    """As a plan, a query is the same one, declared types included, and nothing of it is run."""
+    running, planned = typed_query(sql, *types, run=True), typed_query(sql, *types)
+    assert planned == as_plan(running)
+    assert script_of(planned, major, "p") == script_of(as_plan(running), major, "p")
+    assert "EXPLAIN" in script_of(as_plan(running), major, "p")
+
+
+def test_a_plan_stays_a_plan() -> None:
+    """What was to be planned, and what is read, is left as it is."""
+    made = statements(*everything("id", "name"))
+    assert made == tuple(map(as_plan, made))
+
+
+@pytest.mark.parametrize("sql", ["SELECT 1 -- end", "SELECT $1 -- a; b", "SELECT 1 --"])
+@pytest.mark.parametrize("major", [13, 18])
+def test_a_comment_at_the_end_of_a_query_that_runs_swallows_nothing(sql: str, major: int) -> None:
+    """What closes the row's reader is seen by the server."""
+    script = uncommented(script_of(typed_query(sql, run=True), major, "p"))
+    assert ") AS q LIMIT 1" in script
+
+
+def upsert_sql(upsert: ContractUpsert, use: frozenset[Use] = READ | WRITE, **changes: Any) -> list[str]:
+    """Return the ON CONFLICT clauses that are judged for an upsert on a table t (a, b)."""
+    wanted = relation("t", *(column(name, use=use) for name in "ab"), use=use, upserts=(upsert,))
+    there = catalog(live("t", live_column("a"), live_column("b"), **changes))
+    return [
+        statement.sql.partition(" ON CONFLICT ")[2]
+        for statement in statements(contract(wanted), there)
+        if "CONFLICT" in statement.action
+    ]
+
+
+@pytest.mark.parametrize(
+    ("upsert", "clause"),
+    [
+        (ContractUpsert(columns=("a",), where="b IS NULL"), '("a") WHERE (b IS NULL\n) DO UPDATE SET "b" = '),
+        (ContractUpsert(expressions=("lower(a)",)), '((lower(a)\n)) DO UPDATE SET "a" = '),
+        (ContractUpsert(expressions=("(a || b)",)), '(((a || b)\n)) DO UPDATE SET "a" = '),
+        (
+            ContractUpsert(columns=("a",), expressions=("lower(b) -- x",)),
+            '("a", (lower(b) -- x\n)) DO UPDATE SET "b" = ',
+        ),
+        (ContractUpsert(columns=("b", "a")), '("b", "a") DO UPDATE SET "a" = '),
+    ],
+    ids=["predicate", "expression", "expression in parentheses", "column and expression with a comment", "columns"],
+)
+def test_an_upsert_is_judged_with_its_own_clause(upsert: ContractUpsert, clause: str) -> None:
+    """Expressions and predicates stand in parentheses of their own, which a comment at their end does not swallow."""
+    indexes = (index("i", "a", "b"),) if upsert.is_plain else ()
+    (found,) = upsert_sql(upsert, indexes=indexes)
+    assert found.startswith(clause)
+    assert found.endswith("EXCLUDED." + found.rpartition("EXCLUDED.")[2])
+
+
+def test_an_upsert_by_a_constraints_name_is_judged_by_it() -> None:
+    """The name is quoted, and what is assigned is a column."""
+    upsert = ContractUpsert(constraint='t "Key"')
+    (found,) = upsert_sql(upsert, constraints=(constraint('t "Key"', "u", "a"),))
+    assert found.startswith('ON CONSTRAINT "t ""Key""" DO UPDATE SET "a" = EXCLUDED."a"')
+
+
+@pytest.mark.parametrize(
+    ("action", "use", "end"),
+    [
+        (OnConflict.NOTHING, READ | WRITE, "DO NOTHING"),
+        (None, READ | {Use.INSERT}, "DO NOTHING"),
+        (OnConflict.UPDATE, READ | {Use.INSERT}, 'DO UPDATE SET "b" = EXCLUDED."b"'),
+        (OnConflict.UPDATE, READ | WRITE, 'DO UPDATE SET "b" = EXCLUDED."b"'),
+    ],
+)
+def test_an_upsert_does_what_the_contract_says(action: OnConflict | None, use: frozenset[Use], end: str) -> None:
+    """DO NOTHING and DO UPDATE are judged as the image issues them."""
+    (found,) = upsert_sql(ContractUpsert(columns=("a",), action=action), use, indexes=(index("i", "a"),))
+    assert found.endswith(end)
+
+
+def test_what_the_rules_told_of_an_upsert_is_not_asked_again() -> None:
+    """A constraint that is missing or deferrable is told once."""
+    upsert = ContractUpsert(constraint="k")
+    assert [] == upsert_sql(upsert)
+    assert [] == upsert_sql(upsert, constraints=(constraint("k", "u", "a", is_deferrable=True),))
+
+
+def test_a_warning_of_the_same_name_does_not_silence_an_upsert() -> None:
+    """An index that a view's table lacks is a warning; what the server says to the upsert has still to be asked."""
+    wanted = relation(
+        "t", *(column(name, use=WRITE) for name in "ab"), use=READ | WRITE, upserts=(("a",),), indexes=(("a",),)
+    )
+    there = catalog(live("t", live_column("a"), live_column("b"), kind="v"))
+    actions = [statement.action for statement in statements(contract(wanted), there)]
+    assert "INSERT … ON CONFLICT" in actions
+
+
+def test_a_trigger_of_the_same_name_does_not_silence_an_upsert() -> None:
+    """A trigger may be called like the constraint that an upsert names."""
+    wanted = relation(
+        "t",
+        column("a", use=WRITE),
+        use=WRITE,
+        upserts=(ContractUpsert(constraint="k"),),
+        constraints=KnownConstraints(unique=("k",)),
+    )
+    there = live("t", live_column("a"), constraints=(constraint("k", "u", "a"),), triggers=(trigger("k", Use.INSERT),))
+    actions = [statement.action for statement in statements(contract(wanted), catalog(there))]
+    assert "INSERT … ON CONFLICT" in actions
+
+
+@given(
+    st.text(st.characters(exclude_characters="\x00", codec="utf-8"), max_size=30)
+    | st.text(st.sampled_from("()'\"$-*/;ax \n1e\\"), max_size=12)
+)
+def test_no_expression_that_the_reader_takes_escapes_its_parentheses(text: str) -> None:
+    """Whatever an expression holds, if it is taken, the statement it stands in is one statement of the same shape."""
+    try:
+        parse_expression(text)
+    except ValueError:
+        return
+    (clause,) = upsert_sql(ContractUpsert(columns=("a",), expressions=(text,), where=text))
+    statement = f"INSERT INTO t VALUES (1) ON CONFLICT {clause}"
+    assert 0 == parse_statement(statement).parameters
+    marked = parse_statement(f"{statement} RETURNING $7")
+    assert 7 == marked.parameters

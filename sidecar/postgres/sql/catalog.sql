@@ -92,11 +92,34 @@ sequence AS MATERIALIZED (
     JOIN pg_catalog.pg_sequence AS s ON s.seqrelid = d.oid
 ),
 --.
+--? writes
+view_base AS (
+    -- The one table below a view that takes writes without a trigger or rule of its own: its rule depends on no other.
+    SELECT r.key, r.oid, MIN(d.refobjid) AS base
+    FROM relation AS r
+    JOIN pg_catalog.pg_rewrite AS w ON w.ev_class = r.oid AND w.rulename = '_RETURN'
+    JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = w.oid
+        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> r.oid
+    WHERE r.relkind = 'v' AND r.wants_checks
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_rewrite AS o WHERE o.ev_class = r.oid AND o.rulename <> '_RETURN')
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = r.oid AND t.tgtype & 64 <> 0)
+    GROUP BY r.key, r.oid
+    HAVING COUNT(DISTINCT d.refobjid) = 1
+),
+--.
 attribute AS MATERIALIZED (
     SELECT r.key, a.attnum, a.atttypid,
            pg_catalog.json_build_array(
                a.attname, a.atttypid::pg_catalog.int8, pg_catalog.format_type(a.atttypid, a.atttypmod),
-               a.attnotnull, a.atthasdef AND a.attgenerated = '', a.attidentity, a.attgenerated,
+               a.attnotnull
+--? writes
+                   OR COALESCE(b.attnotnull, false)
+--.
+               , (a.atthasdef AND a.attgenerated = '')
+--? writes
+                   OR COALESCE(b.atthasdef OR b.attidentity <> '', false)
+--.
+               , a.attidentity, a.attgenerated,
                r.can_select OR COALESCE(pg_catalog.has_column_privilege(r.oid, a.attnum, 'SELECT'), true),
                r.can_insert OR COALESCE(pg_catalog.has_column_privilege(r.oid, a.attnum, 'INSERT'), true),
                r.can_update OR COALESCE(pg_catalog.has_column_privilege(r.oid, a.attnum, 'UPDATE'), true)
@@ -106,6 +129,11 @@ attribute AS MATERIALIZED (
            ) AS document
     FROM relation AS r
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid
+--? writes
+    -- what the one table below a view says of the column of that name
+    LEFT JOIN view_base AS v ON v.key = r.key
+    LEFT JOIN pg_catalog.pg_attribute AS b ON b.attrelid = v.base AND b.attname = a.attname AND b.attnum > 0
+--.
 --? inserts
     LEFT JOIN (
         SELECT DISTINCT ON (relid, attnum) relid, attnum, document FROM sequence WHERE relid IS NOT NULL
@@ -116,20 +144,7 @@ attribute AS MATERIALIZED (
 relation_columns AS (
     SELECT key, pg_catalog.json_agg(document ORDER BY attnum) AS document FROM attribute GROUP BY key
 ),
---? inserts
-view_base AS (
-    -- The one table below a view that takes writes without a trigger or rule of its own: its rule depends on no other.
-    SELECT r.key, r.oid, MIN(d.refobjid) AS base
-    FROM relation AS r
-    JOIN pg_catalog.pg_rewrite AS w ON w.ev_class = r.oid AND w.rulename = '_RETURN'
-    JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = w.oid
-        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> r.oid
-    WHERE r.relkind = 'v' AND r.wants_sequences
-      AND NOT EXISTS (SELECT FROM pg_catalog.pg_rewrite AS o WHERE o.ev_class = r.oid AND o.rulename <> '_RETURN')
-      AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = r.oid AND t.tgtype & 64 <> 0)
-    GROUP BY r.key, r.oid
-    HAVING COUNT(DISTINCT d.refobjid) = 1
-),
+--? writes
 hidden_required AS (
     SELECT b.key, pg_catalog.json_agg(pg_catalog.json_build_array(n.nspname, c.relname, a.attname) ORDER BY a.attnum)
                AS document
@@ -240,17 +255,17 @@ relation_triggers AS (
     SELECT DISTINCT r.key
     FROM relation AS r
     JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = r.oid
-    WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 5 = 5 AND t.tgtype & 66 <> 0
+    WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 5 = 5 AND t.tgtype & 66 <> 0
 ),
 --.
 --? constraints
 known_triggers AS (
     SELECT r.key,
            pg_catalog.json_agg(pg_catalog.json_build_array(
-               t.tgname, t.tgtype & 4 <> 0, t.tgtype & 16 <> 0, t.tgtype & 8 <> 0) ORDER BY t.tgname) AS document
+               t.tgname, t.tgtype & 4 <> 0, t.tgtype & 16 <> 0, t.tgtype & 8 <> 0, t.tgtype & 32 <> 0) ORDER BY t.tgname) AS document
     FROM relation AS r
     JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = r.oid
-    WHERE r.wants_constraints AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+    WHERE r.wants_constraints AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
     GROUP BY r.key
 ),
 --.
@@ -376,7 +391,6 @@ SELECT pg_catalog.json_build_object(
             'denied_by_policy', COALESCE(p.document, '[]'),
 --? inserts
             'fills_on_insert', t.key IS NOT NULL,
-            'hidden_required', COALESCE(h.document, '[]'),
 --.
 --? indexes
             'indexes', COALESCE(i.document, '[]'),
@@ -387,6 +401,7 @@ SELECT pg_catalog.json_build_object(
 --.
 --? writes
             'refused_functions', COALESCE(f.document, '[]'),
+            'hidden_required', COALESCE(h.document, '[]'),
 --.
             'columns', COALESCE(c.document, '[]')
         ))
@@ -401,10 +416,10 @@ SELECT pg_catalog.json_build_object(
 --.
 --? inserts
         LEFT JOIN relation_triggers AS t USING (key)
-        LEFT JOIN hidden_required AS h USING (key)
 --.
 --? writes
         LEFT JOIN refused_functions AS f USING (key)
+        LEFT JOIN hidden_required AS h USING (key)
 --.
         LEFT JOIN relation_policies AS p USING (key)
     ), '{}'),
