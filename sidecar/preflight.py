@@ -90,7 +90,7 @@ async def preflight(
         began = clock()
         left_s = ends_at - began
         if grace_ends_at is not None:  # the look at the end of the grace takes its time, too
-            left_s = max(left_s, grace_ends_at + policy.attempt_timeout_s - began)
+            left_s = max(left_s, policy.attempt_timeout_s if previous is None else 0.0)
         result = await attempt(min(policy.attempt_timeout_s, left_s), timeouts)
         duration_s = clock() - began
         if isinstance(result, Report):

@@ -12,9 +12,21 @@ from sidecar.compatibility.matching import (
 )
 from sidecar.compatibility.nearest import nearest, renamed
 from sidecar.compatibility.relations import BEHIND_OR_REMOVED
-from sidecar.compatibility.types import is_text
+from sidecar.compatibility.types import takes_text
 from sidecar.identifiers import display_path, quote_literal
-from sidecar.model import Catalog, Contract, ContractEnum, Finding, Severity, TypePolicy
+from sidecar.model import (
+    Catalog,
+    Contract,
+    ContractColumn,
+    ContractEnum,
+    ContractFunction,
+    Finding,
+    Name,
+    Severity,
+    TypeName,
+    TypePolicy,
+    Use,
+)
 
 
 def changed_enums(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
@@ -58,12 +70,30 @@ def _missing(enum: ContractEnum, contract: Contract, catalog: Catalog) -> Iterat
 
 
 def _became_text(enum: ContractEnum, contract: Contract, catalog: Catalog) -> bool:
-    """True if every column that the contract gives this enum takes any text now, as untyped parameters want it."""
-    key = str(enum.name)
+    """True if every column that the contract gives this enum takes its labels as text: fine for untyped parameters."""
+    if any(_names(type_, enum) for function in contract.functions for type_ in _signature(function)):
+        return False
+    longest = max(map(len, enum.labels), default=0)
     held = [
-        is_text(live_column.type_oid, catalog) and type_policy_of(column, contract) is not TypePolicy.EXACT
+        takes_text(live_column, longest if _writes(column) else 0, catalog, in_array=type_.is_array)
+        and type_policy_of(column, contract) is not TypePolicy.EXACT
         for relation, live in matched_relations(contract, catalog)
         for column, live_column in matched_columns(relation, live)
-        if any(type_.key == key for type_ in column.types)
+        for type_ in column.types
+        if _names(type_, enum)
     ]
     return bool(held) and all(held)
+
+
+def _names(type_: TypeName, enum: ContractEnum) -> bool:
+    return not type_.is_grammar and Name(type_.schema, type_.name) == enum.name
+
+
+def _signature(function: ContractFunction) -> Iterator[TypeName]:
+    yield from function.arguments or ()
+    if function.result is not None:
+        yield function.result
+
+
+def _writes(column: ContractColumn) -> bool:
+    return bool(column.use & {Use.INSERT, Use.UPDATE})

@@ -65,25 +65,30 @@ def _result_changed(function: ContractFunction, fitting: list[CatalogFunction], 
     if function.result is None or function.result.key not in catalog.type_oids:
         return
     wanted = tuple(catalog.type_oids.get(type_.key) for type_ in function.arguments or ())
-    exact = [candidate for candidate in fitting if candidate.arguments == wanted]
+    is_exact = function.arguments is not None
+    exact = [candidate for candidate in fitting if is_exact and candidate.arguments == wanted]
     chosen = (exact or fitting)[0]
     if len(exact or fitting) > 1:
         return
     oid = catalog.type_oids[function.result.key]
     if chosen.result_oid == oid and chosen.returns_set == function.returns_set:
         return
-    live = catalog.types.get(chosen.result_oid)
-    now = (
-        "something else"
-        if live is None
-        else display_path(None if live.schema == "pg_catalog" else live.schema, live.name)
-    )
+    now = _shown_type(chosen.result_oid, catalog)
     yield FUNCTION_RESULT_CHANGED.at(
         str(function),
         f"function {function} returns {_rows(chosen.returns_set)}{now}; the image expects"
         f" {_rows(function.returns_set)}{function.result}",
         "Deploy the image that was built for the new result, or put the function back.",
     )
+
+
+def _shown_type(oid: int, catalog: Catalog) -> str:
+    live = catalog.types.get(oid)
+    if live is None:
+        return "something else"
+    if live.element_oid:
+        return f"{_shown_type(live.element_oid, catalog)}[]"
+    return display_path(None if live.schema == "pg_catalog" else live.schema, live.name)
 
 
 def _rows(returns_set: bool) -> str:

@@ -17,10 +17,11 @@ def denying_policies(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
         denied = sorted(relation.use & set(live.denied_by_policy))
         if denied:
             role = display_identifier(catalog.database.role)
+            clause = "WITH CHECK" if denied == [Use.INSERT] else "USING"
             verbs = ", ".join(use.upper() for use in denied)
             yield ROW_SECURITY_DENIES.at(
                 str(live),
                 f"row security of {live} has no policy that lets role {role} {verbs} any row",
-                f"CREATE POLICY … ON {live} FOR {verbs if len(denied) == 1 else 'ALL'} TO {role} USING (…);",
+                f"CREATE POLICY … ON {live} FOR {verbs if len(denied) == 1 else 'ALL'} TO {role} {clause} (…);",
                 sqlstate="42501" if denied == [Use.INSERT] else None,
             )

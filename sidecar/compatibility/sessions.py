@@ -12,7 +12,7 @@ def read_only_server(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
     database = catalog.database
     if not contract.writes or not (database.is_standby or database.is_read_only):
         return
-    first = next(str(relation.name) for relation in contract.relations if relation.use - {Use.SELECT})
+    first = min(str(relation.name) for relation in contract.relations if relation.use - {Use.SELECT})
     if database.is_standby:
         reason, help_ = (
             "is a standby",
@@ -35,7 +35,7 @@ def short_timeouts(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
         ("statement_timeout", contract.session.statement_timeout_s, catalog.database.statement_timeout_ms, "57014"),
         ("lock_timeout", contract.session.lock_timeout_s, catalog.database.lock_timeout_ms, "55P03"),
     ):
-        if needed_s is not None and 0 < given_ms < needed_s * 1000:
+        if needed_s is not None and 0 < given_ms < round(needed_s * 1000):
             yield TIMEOUT_TOO_SHORT.at(
                 name,
                 f"{name} of role {role} is {given_ms / 1000:g} s, and the image needs {needed_s:g} s",

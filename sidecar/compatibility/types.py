@@ -79,6 +79,7 @@ _WRITER_ACCEPTS: dict[str, frozenset[str]] = {
     "int8": frozenset({"numeric"}),
 }
 _STRINGS = frozenset({"text", "varchar", "bpchar", "name"})
+_INTERVAL_FIELDS = ("year", "month", "day", "hour", "minute", "second")
 _TIMES = frozenset({"time", "timetz", "timestamp", "timestamptz", "interval"})
 
 
@@ -125,12 +126,20 @@ def unresolved_arguments(function: ContractFunction, catalog: Catalog) -> bool:
     return any(t.key not in catalog.type_oids for t in function.arguments or ())
 
 
-def is_text(type_oid: int, catalog: Catalog) -> bool:
-    """True if the type takes any text, or is made of such a one."""
-    type_ = catalog.types.get(type_oid)
-    while type_ is not None and type_.kind == "d":
-        type_ = catalog.types.get(type_.base_oid)
-    return type_ is not None and type_.schema == "pg_catalog" and type_.name in ("text", "varchar")
+def takes_text(live: CatalogColumn, length: int, catalog: Catalog, *, in_array: bool) -> bool:
+    """True if the column, or the elements of its array, takes any text of that many characters."""
+    type_ = catalog.types.get(live.type_oid)
+    if type_ is None:
+        return False
+    side = _base(_Side(live.type_oid, type_, _modifiers_of(live.type_text)), catalog)
+    if in_array:
+        element = catalog.types.get(side.type.element_oid)
+        if element is None:
+            return False
+        side = _base(_Side(side.type.element_oid, element, side.modifiers), catalog)
+    limits = _numbers(side.modifiers)
+    is_text = _is_builtin(side) and side.type.name in ("text", "varchar")
+    return is_text and (not limits or limits[0] >= length)
 
 
 def domain_checks(type_oid: int, catalog: Catalog) -> Iterator[tuple[str, str]]:
@@ -157,6 +166,12 @@ def refuses_null(type_oid: int, catalog: Catalog) -> bool:
             return True
         type_oid = type_.base_oid
     return False
+
+
+def is_domain(type_oid: int, catalog: Catalog) -> bool:
+    """True for a domain, whatever it is made of."""
+    type_ = catalog.types.get(type_oid)
+    return type_ is not None and type_.kind == "d"
 
 
 def supplies_default(type_oid: int, catalog: Catalog) -> bool:
@@ -266,8 +281,13 @@ def _holds(wanted: _Side, found: _Side) -> bool:
 
 def _cuts_fields(wanted: _Side, found: _Side) -> bool:
     """True for an interval that keeps some fields only (interval year to month), and not those that are written."""
-    has_fields = any(modifier[:1].isalpha() for modifier in found.modifiers)
-    return has_fields and found.modifiers[:1] != wanted.modifiers[:1]
+    return found.type.name == "interval" and _finest_field(found) < _finest_field(wanted)
+
+
+def _finest_field(side: _Side) -> int:
+    """Return the place of an interval's last field; what is finer is cut (timestamp.c, AdjustIntervalForTypmod)."""
+    fields = side.modifiers[0].split() if side.modifiers and side.modifiers[0][:1].isalpha() else ["second"]
+    return _INTERVAL_FIELDS.index(fields[-1]) if fields[-1] in _INTERVAL_FIELDS else len(_INTERVAL_FIELDS)
 
 
 def _numbers(modifiers: tuple[str, ...]) -> tuple[int, ...] | None:

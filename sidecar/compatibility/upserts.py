@@ -70,7 +70,7 @@ def _by_columns(live: CatalogRelation, upsert: ContractUpsert) -> Iterator[Findi
     fitting = [index for index in live.indexes if _fits(index, upsert.columns)]
     deferrable = [index for index in fitting if not index.is_immediate]
     if deferrable:
-        name = display_identifier(deferrable[0].name)
+        name = display_identifier(min(index.name for index in deferrable))
         yield UPSERT_TARGET_DEFERRABLE.at(
             target_of(live, upsert),
             f"ON CONFLICT {_clause(upsert)} on {live}: its unique constraint {name} is DEFERRABLE and cannot arbitrate",
@@ -128,7 +128,7 @@ def _fits(index: CatalogIndex, columns: tuple[str, ...]) -> bool:
 
 
 def _near(indexes: tuple[CatalogIndex, ...], columns: tuple[str, ...]) -> str:
-    for index in indexes:
+    for index in sorted(indexes, key=lambda index: index.name):
         if index.is_unique and set(index.columns) == set(columns):
             name = display_identifier(index.name)
             if not index.is_valid:

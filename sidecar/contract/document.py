@@ -12,6 +12,10 @@ from msgspec import Meta
 from sidecar.compatibility.migrations import TOOLS
 from sidecar.model import OnConflict, TypePolicy, Use
 
+_Text = Annotated[str, Meta(min_length=1)]
+_Columns = Annotated[tuple[_Text, ...], Meta(min_length=1)]
+_DAY_S = 86_400
+
 
 class _Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Strict: an unknown key is an error, for a mistyped key would otherwise check nothing."""
@@ -41,12 +45,12 @@ class ColumnDocument(_Document, frozen=True):
 class UpsertDocument(_Document, frozen=True):
     """An ON CONFLICT clause, where columns alone do not say enough."""
 
-    columns: Annotated[tuple[str, ...], Meta(description="Columns that the clause names.")] = ()
+    columns: Annotated[tuple[_Text, ...], Meta(description="Columns that the clause names.")] = ()
     expressions: Annotated[
-        tuple[str, ...], Meta(description="SQL text of expressions that the clause names: lower(email).")
+        tuple[_Text, ...], Meta(description="SQL text of expressions that the clause names: lower(email).")
     ] = ()
-    where: Annotated[str | None, Meta(description="SQL text of the predicate, for a partial index.")] = None
-    constraint: Annotated[str | None, Meta(description="The name in ON CONFLICT ON CONSTRAINT.")] = None
+    where: Annotated[_Text | None, Meta(description="SQL text of the predicate, for a partial index.")] = None
+    constraint: Annotated[_Text | None, Meta(description="The name in ON CONFLICT ON CONSTRAINT.")] = None
     do: Annotated[
         OnConflict | None,
         Meta(description="nothing or update; left out: update where the image updates a column of the relation."),
@@ -56,7 +60,7 @@ class UpsertDocument(_Document, frozen=True):
 class ForeignKeyDocument(_Document, frozen=True):
     """A foreign key that the image knows."""
 
-    columns: Annotated[tuple[str, ...], Meta(min_length=1)]
+    columns: _Columns
     references: Annotated[str, Meta(description="The other relation, with a schema where it matters.")]
 
 
@@ -64,13 +68,13 @@ class ConstraintsDocument(_Document, frozen=True):
     """What the relation refused when the image was built; anything more is told as a warning."""
 
     unique: Annotated[
-        tuple[Annotated[tuple[str, ...], Meta(min_length=1)] | str, ...],
+        tuple[_Columns | _Text, ...],
         Meta(description="Unique constraints and indexes, by columns or by name; the primary key need not be there."),
     ] = ()
     foreign_keys: tuple[ForeignKeyDocument, ...] = ()
-    checks: Annotated[tuple[str, ...], Meta(description="CHECK constraints by name, those of domains included.")] = ()
-    exclusions: Annotated[tuple[str, ...], Meta(description="Exclusion constraints by name.")] = ()
-    triggers: Annotated[tuple[str, ...], Meta(description="Triggers by name.")] = ()
+    checks: Annotated[tuple[_Text, ...], Meta(description="CHECK constraints by name, those of domains included.")] = ()
+    exclusions: Annotated[tuple[_Text, ...], Meta(description="Exclusion constraints by name.")] = ()
+    triggers: Annotated[tuple[_Text, ...], Meta(description="Triggers by name.")] = ()
 
 
 class RelationDocument(_Document, frozen=True):
@@ -85,7 +89,7 @@ class RelationDocument(_Document, frozen=True):
         Meta(description="Every column that the image's statements name: its SQL type, a mapping, or nothing."),
     ] = {}
     upserts: Annotated[
-        tuple[Annotated[tuple[str, ...], Meta(min_length=1)] | UpsertDocument, ...],
+        tuple[_Columns | UpsertDocument, ...],
         Meta(description="The image's ON CONFLICT clauses: their columns, or a mapping."),
     ] = ()
     constraints: Annotated[
@@ -93,7 +97,7 @@ class RelationDocument(_Document, frozen=True):
         Meta(description="The constraints and triggers that the image was built with; left out: no claim."),
     ] = None
     indexes: Annotated[
-        tuple[Annotated[tuple[str, ...], Meta(min_length=1)] | str, ...],
+        tuple[_Columns | _Text, ...],
         Meta(description="Indexes that the image needs to be fast: by leading key columns, or by name."),
     ] = ()
 
@@ -123,11 +127,11 @@ class SessionDocument(_Document, frozen=True):
 
     temporary_tables: Annotated[bool, Meta(description="true: the image makes temporary tables.")] = False
     statement_timeout_s: Annotated[
-        Annotated[float, Meta(gt=0)] | None,
+        Annotated[float, Meta(gt=0, le=_DAY_S)] | None,
         Meta(description="The role's statement_timeout has to be off or at least this, in seconds."),
     ] = None
     lock_timeout_s: Annotated[
-        Annotated[float, Meta(gt=0)] | None,
+        Annotated[float, Meta(gt=0, le=_DAY_S)] | None,
         Meta(description="The role's lock_timeout has to be off or at least this, in seconds."),
     ] = None
 
@@ -180,7 +184,7 @@ class ContractDocument(_Document, frozen=True):
             " f(int) returns setof text. Bare: any overload."
         ),
     ] = ()
-    extensions: Annotated[tuple[str, ...], Meta(description="Extensions that have to be installed.")] = ()
+    extensions: Annotated[tuple[_Text, ...], Meta(description="Extensions that have to be installed.")] = ()
     sequences: Annotated[tuple[str, ...], Meta(description="Sequences that the image itself draws from.")] = ()
     collations: Annotated[tuple[str, ...], Meta(description="Collations that the image names.")] = ()
     text_search_configurations: Annotated[

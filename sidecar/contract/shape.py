@@ -93,11 +93,17 @@ _PLAIN_WORDS = {
 }
 
 
+_BOUNDS = {">": "greater than {:g}", ">=": "{:g} or more", "<=": "{:g} or less", "<": "less than {:g}"}
+
+
 def _plain(message: str, raw: Any, options: list[Any]) -> str:
     """Put the decoder's words into the format's own: no Python or JSON type names."""
     allowed = [str(value) for option in options for value in _allowed_values(option)]
     if message.startswith("Invalid enum value") and allowed:
         return f"{str(raw)[:40]!r} is not one of {', '.join(allowed)}"
+    bound = re.fullmatch(r"Expected `(?:int|float)` (>|>=|<=|<) ([\d.]+)", message)
+    if bound is not None:
+        return f"must be {_BOUNDS[bound[1]].format(float(bound[2]))}"
     match = re.fullmatch(r"Expected `([^`]*)`(?: of length >= (\d+))?(?:, got `([^`]*)`)?", message)
     if match is None:
         return message[:1].lower() + message[1:]

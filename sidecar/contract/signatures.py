@@ -29,11 +29,19 @@ def parse_function(text: str) -> ContractFunction:
     return ContractFunction(name=name, arguments=arguments, result=result, returns_set=returns_set)
 
 
+# What stands in quotes belongs to a name.
+_RESULT = re.compile(
+    r"""(?P<call>(?:[^"]|"[^"]*")*?[\s)])returns\s+(?P<set>setof\s+)?(?P<type>(?:[^"]|"[^"]*")*)""", re.IGNORECASE
+)
+
+
 def _split_result(text: str) -> tuple[str, TypeName | None, bool]:
     """Return the call, the type that it returns and whether it returns rows."""
-    match = re.fullmatch(r"(?P<call>.*[\s)])returns\s+(?P<set>setof\s+)?(?P<type>.*)", text.strip(), re.I | re.S)
+    match = _RESULT.fullmatch(text.strip())
     if match is None:
         return text.strip(), None, False
+    if match["type"].lower() == "setof":
+        raise ValueError(f"{text!r} is not a function signature: setof what?")
     return match["call"].strip(), parse_type_name(match["type"]), match["set"] is not None
 
 

@@ -13,9 +13,31 @@ _OPEN = "SAVEPOINT sidecar_probes"
 _CLOSE = "RELEASE SAVEPOINT sidecar_probes"
 _UNDO = f"ROLLBACK TO {_OPEN}; {_CLOSE}"
 _STATEMENT_TIMEOUT = "57014"
-_NEEDS_A_REAL_SESSION = frozenset({"42704", "25006", "0A000"})
-"""A setting that the application makes for itself; a statement that writes or locks: neither is in our transaction."""
+_NEEDS_A_REAL_SESSION = frozenset({"42704", "25006", "0A000", "23502", "23514"})
+"""A setting that the application makes for itself, a statement that writes or locks, a value that is not NULL: none of
+it is in our transaction."""
 
+_REFUSES_NULL = frozenset({"23502", "23514"})
+"""A domain that refuses the NULL which stands for a parameter while its statement is planned."""
+
+# The types that the server inferred, those of domains as what they are made of: such a parameter can be NULL, and is
+# made the domain's where the statement says so, which planning does not do.
+_BASE_TYPES = """
+    WITH RECURSIVE parameter AS (
+        SELECT p.place, p.type::pg_catalog.oid AS type
+        FROM pg_catalog.pg_prepared_statements AS s
+        CROSS JOIN LATERAL pg_catalog.unnest(s.parameter_types) WITH ORDINALITY AS p(type, place)
+        WHERE s.name = $1
+        UNION ALL
+        SELECT p.place, t.typbasetype
+        FROM parameter AS p
+        JOIN pg_catalog.pg_type AS t ON t.oid = p.type
+        WHERE t.typtype = 'd'
+    )
+    SELECT pg_catalog.string_agg(pg_catalog.format_type(p.type, NULL), ', ' ORDER BY p.place)
+    FROM parameter AS p
+    JOIN pg_catalog.pg_type AS t ON t.oid = p.type AND t.typtype <> 'd'
+"""
 _LEFT_PREPARED = """
     SELECT pg_catalog.string_agg('DEALLOCATE ' || pg_catalog.quote_ident(name), '; ')
     FROM pg_catalog.pg_prepared_statements
@@ -92,7 +114,26 @@ class _Run:
         if failure.disposition is not Disposition.INCOMPATIBLE and statement.run is not None:
             planned = await self.judge((as_plan(statement),))
             return planned or (_finding(statement, failure),)
+        if failure.sqlstate in _REFUSES_NULL and statement.is_prepared(self._session.server_major):
+            return await self._with_base_types(statement)
         return (_finding(statement, failure),)
+
+    async def _with_base_types(self, statement: ProbeStatement) -> tuple[Finding, ...]:
+        """Judge a statement whose parameters are domains that refuse NULL."""
+        name = f"{self._prefix}domains"
+        await self._session.run(f"PREPARE {name} AS {statement.sql}\n", Phase.PROBE)
+        types = await self._session.fetch_text(_BASE_TYPES, Phase.PROBE, name)
+        await self._session.run(f"DEALLOCATE {name}", Phase.PROBE)
+        nulls = ", ".join(["NULL"] * statement.parameters)
+        script = f"PREPARE {name}({types}) AS {statement.sql}\n;EXPLAIN EXECUTE {name}({nulls});DEALLOCATE {name}"
+        try:
+            await self._session.run(f"{_OPEN};{script};{_CLOSE}", Phase.PROBE)
+        except AttemptError as error:
+            if not _is_judgement(error.failure):
+                raise
+            await self.undo()
+            return (_finding(statement, error.failure),)
+        return ()
 
 
 def _is_judgement(failure: Failure) -> bool:

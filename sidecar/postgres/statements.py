@@ -9,12 +9,13 @@ from collections.abc import Iterator
 import msgspec
 
 from sidecar.compatibility.matching import ROW_KINDS, SYSTEM_COLUMNS, hiding_function, is_told_with_schema
-from sidecar.compatibility.types import unresolved_arguments
+from sidecar.compatibility.types import is_domain, unresolved_arguments
 from sidecar.compatibility.upserts import action_of, target_of
 from sidecar.compatibility.verdicts import ProbeKind
 from sidecar.identifiers import quote_identifier
 from sidecar.model import (
     Catalog,
+    CatalogColumn,
     CatalogRelation,
     Contract,
     ContractFunction,
@@ -23,6 +24,7 @@ from sidecar.model import (
     ContractUpsert,
     Finding,
     OnConflict,
+    Severity,
     Use,
 )
 
@@ -61,12 +63,12 @@ class ProbeStatement(msgspec.Struct, frozen=True, kw_only=True):
 
 def probe_statements(contract: Contract, catalog: Catalog, findings: tuple[Finding, ...]) -> tuple[ProbeStatement, ...]:
     """Return the statements to judge: a read and the writes of each relation, a call of each function, each query."""
-    faulty = {finding.object for finding in findings}
+    faulty = {finding.object for finding in findings if finding.severity is Severity.ERROR}
     statements: list[ProbeStatement] = []
     for relation in contract.relations:
         live = catalog.relations.get(str(relation.name))
         if live is not None and live.can_use_schema and live.kind in ROW_KINDS:
-            statements += _relation_statements(relation, live, faulty)
+            statements += _relation_statements(relation, live, faulty, catalog)
     for function in contract.functions:
         is_hidden = hiding_function(function, catalog) is not None
         is_told = is_hidden or is_told_with_schema(function.name, catalog)
@@ -92,7 +94,7 @@ def _query(query: ContractQuery) -> ProbeStatement:
 
 
 def _relation_statements(
-    relation: ContractRelation, live: CatalogRelation, faulty: set[str]
+    relation: ContractRelation, live: CatalogRelation, faulty: set[str], catalog: Catalog
 ) -> Iterator[ProbeStatement]:
     target = f"{quote_identifier(live.schema)}.{quote_identifier(live.name)}"
     there = {column.name: column for column in live.columns}
@@ -128,7 +130,8 @@ def _relation_statements(
         read = f"SELECT {tests} FROM {target}"
         yield statement(Use.SELECT, f"{read} LIMIT 1", fallback=f"{read} LIMIT 0")
     if inserts:
-        insert = f"INSERT INTO {target} ({_list(inserts)}) VALUES ({_parameters(len(inserts))})"
+        values = ", ".join(_parameters(inserts, there, catalog))
+        insert = f"INSERT INTO {target} ({_list(inserts)}) VALUES ({values})"
         yield statement(Use.INSERT, insert, len(inserts))
         for upsert in relation.upserts:
             if set(upsert.columns) <= there.keys() and target_of(live, upsert) not in faulty:
@@ -141,7 +144,8 @@ def _relation_statements(
                     target=target_of(live, upsert),
                 )
     if updates:
-        assignments = ", ".join(f"{quote_identifier(name)} = ${n}" for n, name in enumerate(updates, 1))
+        assigned_to = zip(updates, _parameters(updates, there, catalog), strict=True)
+        assignments = ", ".join(f"{quote_identifier(name)} = {value}" for name, value in assigned_to)
         yield statement(Use.UPDATE, f"UPDATE {target} SET {assignments} WHERE false", len(updates))
     if Use.DELETE in relation.use and live.can_delete:
         yield statement(Use.DELETE, f"DELETE FROM {target} WHERE false")
@@ -175,8 +179,15 @@ def _list(names: list[str]) -> str:
     return ", ".join(quote_identifier(name) for name in names)
 
 
-def _parameters(count: int) -> str:
-    return ", ".join(f"${n}" for n in range(1, count + 1))
+def _parameters(names: list[str], there: dict[str, CatalogColumn], catalog: Catalog) -> list[str]:
+    """Return $1 … $n for values of the columns.
+
+    For a domain the parameter is taken out of an array: that can be NULL for planning where the domain refuses it.
+    """
+    return [
+        f"((${n}::{there[name].type_text}[])[1])" if is_domain(there[name].type_oid, catalog) else f"${n}"
+        for n, name in enumerate(names, 1)
+    ]
 
 
 def as_plan(statement: ProbeStatement) -> ProbeStatement:

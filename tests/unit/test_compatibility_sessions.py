@@ -82,7 +82,7 @@ def test_the_message_does_not_depend_on_the_order_of_the_contract() -> None:
         ({"statement_timeout_s": 0.0005}, {"statement_timeout_ms": 1}, []),
     ],
 )
-def test_a_timeout_that_is_too_short(needs: dict[str, float], about: dict[str, int], objects: list[str]) -> None:
+def test_a_timeout_that_is_too_short(needs: dict[str, Any], about: dict[str, int], objects: list[str]) -> None:
     """A timeout has to be off or at least what the image needs; without a need there is nothing to compare."""
     wanted = contract(session=SessionNeeds(**needs))
     assert objects == [found.object for found in short_timeouts(wanted, catalog(about=database(**about)))]

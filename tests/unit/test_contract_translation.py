@@ -186,6 +186,7 @@ def test_names_of_constraints_stay_text_in_yaml() -> None:
                 sql="SELECT $2, $1",
                 parameters=2,
                 parameter_types=(parse_type_name("integer"), parse_type_name('public."Mood"[]')),
+                typed_sql='SELECT ($2::public."Mood"[]), (($1::integer[])[1])',
             ),
         ),
         ({"sql": "TABLE t", "run": True}, ContractQuery(name="q", sql="TABLE t", parameters=0, run=True)),
