@@ -10,8 +10,11 @@ import pytest
 from sidecar.attempt import Checker
 from sidecar.contract.reader import parse_contract
 from sidecar.model import Disposition, Failure, Severity
-from sidecar.postgres.session import Limits
+from sidecar.postgres.catalog import read_catalog
+from sidecar.postgres.probes import run_probes
+from sidecar.postgres.session import Limits, open_session
 from sidecar.postgres.source import DatabaseSource
+from sidecar.postgres.statements import probe_statements
 from sidecar.postgres.target import Secret
 from sidecar.report import Report
 from tests.conftest import Database
@@ -311,6 +314,23 @@ async def test_lock_of_a_migration_means_retry_and_names_the_relation(realtime: 
     assert isinstance(result, Failure)
     assert (Disposition.RETRY, "55P03") == (result.disposition, result.sqlstate)
     assert "public.workflow" in result.message
+
+
+async def test_locks_are_those_of_a_reader_and_a_writer_of_rows(realtime: Database) -> None:
+    """At its end, with every statement judged, the transaction holds nothing that any other statement of a row takes."""
+    made = checker(realtime)
+    async with open_session(made.source.load({}), made.limits, None) as session:
+        catalog = await read_catalog(session, made.contract)
+        statements = probe_statements(made.contract, catalog, ())
+        assert () == await run_probes(session, statements, realtime.name, last=False)
+        connection = await asyncpg.connect(realtime.server.url(realtime.name))
+        rows = await connection.fetch(
+            "SELECT DISTINCT l.mode FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)"
+            " WHERE a.usename = $1 AND l.locktype <> 'virtualxid'",
+            realtime.role,
+        )
+        await connection.close()
+    assert {"AccessShareLock", "RowExclusiveLock"} >= {row["mode"] for row in rows}
 
 
 async def test_slow_view_is_planned_instead_and_told(realtime: Database) -> None:
