@@ -317,7 +317,7 @@ async def test_lock_of_a_migration_means_retry_and_names_the_relation(realtime: 
 
 
 async def test_locks_are_those_of_a_reader_and_a_writer_of_rows(realtime: Database) -> None:
-    """At its end, with every statement judged, the transaction holds nothing that any other statement of a row takes."""
+    """At its end, with every statement judged, the transaction holds no more than statements on rows do."""
     made = checker(realtime)
     async with open_session(made.source.load({}), made.limits, None) as session:
         catalog = await read_catalog(session, made.contract)

@@ -212,6 +212,12 @@ caller AS (
     JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = r.oid
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid AND a.attnum = d.adnum AND a.attgenerated = 's'
     WHERE r.wants_checks
+    UNION ALL
+    -- before version 15, what a generated column is made of hangs on the column itself
+    SELECT r.key, 'pg_catalog.pg_class'::pg_catalog.regclass, r.oid, 'a generated column'
+    FROM relation AS r
+    WHERE r.wants_checks AND EXISTS (
+        SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = r.oid AND a.attgenerated = 's')
 ),
 refused_functions AS (
     SELECT x.key, pg_catalog.json_agg(pg_catalog.json_build_array(x.name, x.words) ORDER BY x.name, x.words) AS document
