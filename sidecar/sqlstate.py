@@ -142,6 +142,7 @@ _PGBOUNCER: tuple[tuple[str, Meaning], ...] = (
 # language: (SQLSTATE, function) → meaning. Sources: guc.c, parse_cte.c, plancache.c, execUtils.c of PostgreSQL.
 _BY_FUNCTION: dict[tuple[str, str], Meaning] = {
     ("42704", "find_option"): Meaning(_UNDETERMINED, "a custom setting is not set in this session"),
+    ("42704", "GetConfigOptionByName"): Meaning(_UNDETERMINED, "a custom setting is not set in this session"),  # ≤ 13
     ("0A000", "analyzeCTE"): Meaning(_UNDETERMINED, "a WITH that writes, inside another statement"),
     ("0A000", "RevalidateCachedQuery"): Meaning(_RETRY, "the schema changed while it was being judged"),
     ("55000", "ExecOpenScanRelation"): Meaning(_RETRY, "materialized view not populated yet"),
