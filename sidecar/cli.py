@@ -13,6 +13,7 @@ from sidecar import __version__
 COMMANDS: dict[str, str] = {
     "serve": "run the sidecar: prove the schema at boot, then answer /ready",
     "check": "make one preflight without a server, and tell the result",
+    "export": "write a contract from Drizzle, SQLAlchemy, SQL files or a live database",
     "probe": "ask the local sidecar's /ready or /live",
     "explain": "say what a finding means, how it shows and what to do; without a code, list all",
     "demo": "replay the incident on an embedded PostgreSQL",

@@ -13,7 +13,6 @@ from prometheus_client import CollectorRegistry
 from sidecar import logs
 from sidecar.attempt import Checker
 from sidecar.contract.errors import ContractError
-from sidecar.contract.reader import read_contract
 from sidecar.endpoints import BusyError, admin_app, probe_app
 from sidecar.listen import ListenError, bind, shown
 from sidecar.metrics import Metrics
@@ -23,7 +22,7 @@ from sidecar.readiness import Concluded, DrainStarted, Event, Phase, State, adva
 from sidecar.report import Conclusion, ContractSummary, ExitCode, Outcome, Report, termination_message
 from sidecar.settings import Settings, Values
 from sidecar.termination import write_termination_log
-from sidecar.wiring import checker_of, policy_of, run_preflight
+from sidecar.wiring import arriving_contract, checker_of, policy_of, run_preflight
 
 CONNECTIONS_END_WITHIN_S = 0.2
 """How long open HTTP connections may delay the exit."""
@@ -110,8 +109,14 @@ class _Daemon:
             self._logger.warning(logs.VARIABLE_IGNORED, variable=variable)
         if self._settings.ignored_keys:
             self._logger.debug(logs.KEYS_IGNORED, keys=list(self._settings.ignored_keys))
+        values = self._settings.values
+        reading = asyncio.create_task(arriving_contract(values.contract, values.contract_wait_s))
+        await asyncio.wait((reading, stop), return_when=asyncio.FIRST_COMPLETED)
+        if not reading.done():
+            reading.cancel()
+            return self._interrupted(stop.result())
         try:
-            contract = read_contract(self._settings.values.contract)
+            contract = reading.result()
         except ContractError as error:
             self.misconfigured(error.lines)
             return ExitCode.MISCONFIGURED

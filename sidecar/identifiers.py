@@ -94,3 +94,9 @@ def split_path(text: str) -> tuple[str, ...]:
         if not rest:
             return tuple(parts)
         rest = rest[1:]
+
+
+def contract_key(schema: str | None, name: str) -> str:
+    """Return the exact name as a contract writes it: what ``split_path`` takes apart again."""
+    parts = (name,) if schema is None else (schema, name)
+    return ".".join(quote_identifier(part) if "." in part or '"' in part else part for part in parts)

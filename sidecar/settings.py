@@ -43,6 +43,9 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting as it is written: the source of the flags, the defaults and the README's table."""
 
     contract: Annotated[str, Meta(description="path of the contract document; required")] = ""
+    contract_wait_s: Annotated[
+        float, Meta(ge=0, le=_DAY_S, description="how long to wait for the contract's file to appear, in seconds")
+    ] = 0.0
     listen: Annotated[str, Meta(description="address of the probe listener, for all interfaces :PORT")] = ":9632"
     admin_listen: Annotated[str, Meta(description="loopback address of the admin listener, or off")] = "127.0.0.1:9633"
     deadline_s: Annotated[_Seconds, Meta(description="how long to try for a verdict, in seconds")] = 120.0

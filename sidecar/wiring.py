@@ -6,12 +6,17 @@ import time
 from collections.abc import Callable, Mapping
 
 from sidecar.attempt import Checker
+from sidecar.contract.errors import ContractError
+from sidecar.contract.reader import is_arriving, read_contract
 from sidecar.model import Contract
 from sidecar.postgres.session import Limits
 from sidecar.preflight import Policy, preflight
 from sidecar.readiness import Event
 from sidecar.report import Conclusion
 from sidecar.settings import Settings
+
+CONTRACT_POLL_S = 0.2
+"""How often to look for the contract's file."""
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -41,6 +46,22 @@ def checker_of(settings: Settings, contract: Contract, environ: Mapping[str, str
         ),
         strict=values.strict,
     )
+
+
+async def arriving_contract(path: str, wait_s: float) -> Contract:
+    """Read the contract, waiting for its file to appear.
+
+    Raises:
+        ContractError: it cannot be read, or has not come within ``wait_s``.
+    """
+    ends_at = time.monotonic() + wait_s
+    while True:
+        try:
+            return read_contract(path)
+        except ContractError:
+            if time.monotonic() >= ends_at or not is_arriving(path, time.time()):
+                raise
+        await asyncio.sleep(min(CONTRACT_POLL_S, max(0.0, ends_at - time.monotonic())))
 
 
 async def run_preflight(checker: Checker, policy: Policy, notify: Callable[[Event], None]) -> Conclusion:

@@ -10,13 +10,12 @@ import sys
 
 from sidecar.commands.shared import add_settings, bug_line, settings_from, termination_log_from
 from sidecar.contract.errors import ContractError
-from sidecar.contract.reader import read_contract
 from sidecar.readiness import AttemptEnded, Event
 from sidecar.report import Conclusion, ExitCode, termination_message, to_json, to_text
 from sidecar.settings import Settings, SettingsError
 from sidecar.streams import settle
 from sidecar.termination import write_termination_log
-from sidecar.wiring import checker_of, policy_of, run_preflight
+from sidecar.wiring import arriving_contract, checker_of, policy_of, run_preflight
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _check(settings: Settings, *, quiet: bool) -> tuple[Conclusion | None, ExitCode]:
     """Return the conclusion and its exit code, or None where a signal came first."""
     try:
-        contract = read_contract(settings.values.contract)
+        contract = await arriving_contract(settings.values.contract, settings.values.contract_wait_s)
     except ContractError as error:
         conclusion = Conclusion.misconfigured(error.lines)
         return conclusion, conclusion.exit_code

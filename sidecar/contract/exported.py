@@ -10,6 +10,9 @@ import msgspec
 from sidecar.contract.document import ColumnDocument, ContractDocument, RelationDocument
 from sidecar.model import Use
 
+LINE_LENGTH = 100
+"""Of what is written; a name or a query that is longer keeps its line to itself."""
+
 
 class ExportError(Exception):
     """A source that cannot be read. The message names the place and the mend, in one line."""
@@ -53,7 +56,21 @@ def chosen(document: ContractDocument, choice: Choice) -> ContractDocument:
 
 def written(document: ContractDocument) -> str:
     """Return the document as JSON text: the same document gives the same text, and a column takes one line."""
-    return json.dumps(_plain(document), indent=2, ensure_ascii=False) + "\n"
+    return _laid_out(_plain(document), "") + "\n"
+
+
+def _laid_out(value: Any, indent: str) -> str:
+    """Return JSON text in which what fits into a line takes one."""
+    line = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or (indent and len(indent) + len(line) <= LINE_LENGTH):
+        return line
+    inner = indent + "  "
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(key, ensure_ascii=False)}: {_laid_out(item, inner)}" for key, item in value.items()]
+    else:
+        parts = [_laid_out(item, inner) for item in value]
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    return f"{opening}\n{inner}" + f",\n{inner}".join(parts) + f"\n{indent}{closing}"
 
 
 def _matches(name: str, globs: Iterable[str]) -> bool:
@@ -93,10 +110,14 @@ def _plain(document: ContractDocument) -> dict[str, Any]:
     return value
 
 
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+
+
 def _without_defaults(value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
         fields = msgspec.structs.fields(value)
-        given = {f.name: getattr(value, f.name) for f in fields if f.required or getattr(value, f.name) != f.default}
+        given = {f.name: getattr(value, f.name) for f in fields if f.required or getattr(value, f.name) != _default(f)}
         plain = {name: _without_defaults(item) for name, item in given.items()}
         return plain["type"] if isinstance(value, ColumnDocument) and list(plain) == ["type"] else plain
     if isinstance(value, dict):

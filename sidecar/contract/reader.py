@@ -20,6 +20,8 @@ from sidecar.contract.translation import to_contract
 from sidecar.contract.yaml_values import Lines, YamlBuilder
 from sidecar.model import Contract
 
+ARRIVING_S = 2.0
+"""A file that was written to within this time, in seconds, may not be all there yet."""
 MAX_BYTES = 16 * 1024 * 1024
 """A contract of 21,000 columns takes about one megabyte; past this the file is something else."""
 
@@ -40,6 +42,20 @@ def read_contract(path: str) -> Contract:
             message = words.get(error.errno or 0, error.strerror or message)
         raise ContractError(path, (Problem(place="", message=message),)) from error
     return parse_contract(data, path)
+
+
+def is_arriving(path: str, now: float) -> bool:
+    """True if the file is not there yet, or was written to a moment ago: another container may be copying it.
+
+    Args:
+        path: of the contract.
+        now: seconds since the epoch.
+    """
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return True
+    return status.st_size == 0 or abs(now - status.st_mtime) < ARRIVING_S
 
 
 def parse_contract(data: bytes, path: str = "<contract>") -> Contract:

@@ -1,10 +1,11 @@
-"""Just enough of SQL's lexical structure to count statements and parameters.
+"""Just enough of SQL's lexical structure to tell statements apart and count their parameters.
 
 Source of the rules: PostgreSQL documentation, "Lexical Structure". String constants are read as with
 standard_conforming_strings on, which the session sets for itself before it sends any of this text.
 """
 
 import re
+from typing import NamedTuple
 
 import msgspec
 
@@ -53,6 +54,27 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """The first word in lower case, or the first character where there is no word."""
     parameters: int
     """The highest $n, 0 for none."""
+
+
+class Token(NamedTuple):
+    """A piece of SQL text."""
+
+    kind: str
+    """``space``, ``line_comment``, ``block_comment``, ``word``, ``semicolon``, ``unclosed`` …, else ``other``."""
+    end: int
+
+
+def token_at(text: str, position: int) -> Token:
+    """Return the token that begins at ``position``, which is inside the text and inside of no other token."""
+    match = _TOKEN.match(text, position)
+    assert match is not None, "the last alternative matches any character"
+    kind = str(match.lastgroup)
+    if kind == "block_comment":
+        try:
+            return Token(kind, _skip_block_comment(text, match.end()))
+        except ValueError:
+            return Token("unclosed", match.end())
+    return Token("unclosed" if kind == "unclosed_escape" else kind, match.end())
 
 
 def parse_statement(text: str) -> Statement:

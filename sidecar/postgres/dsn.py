@@ -1,62 +1,28 @@
 """DATABASE_URL in its dialects, libpq's key=value form and PG* variables → Target.
 
-Every dialect becomes libpq's parameter names first. Which keys are translated, which are dropped and that
-all others are refused is one table below. No message repeats a part of the text that may be a password:
-where an unescaped character breaks a URL, nobody can tell where the password ends.
+No message repeats a part of the text that may be a password: where an unescaped character breaks a URL, nobody
+can tell where the password ends.
 """
 
-import difflib
 import getpass
 import re
 from collections.abc import Mapping
-from configparser import ConfigParser
-from configparser import Error as ConfigParserError
-from pathlib import Path
 from typing import get_args
 from urllib.parse import parse_qsl, unquote
 
-from sidecar.identifiers import display_identifier
+from sidecar.postgres.dialects import Client, client_of, is_key, refuse_unknown, to_libpq
+from sidecar.postgres.libpq_files import passwords_of, service_parameters
 from sidecar.postgres.target import Secret, Target, TargetError, Tls, TlsMode
 
 DEFAULT_PORT = 5432
 MAX_KEYS = 100
 
-_SCHEME = re.compile(r"(?:jdbc:)?(?:postgres|postgresql)(?:\+\w+)?\Z", re.IGNORECASE)
+_SCHEME = re.compile(r"(?:jdbc:)?(?:postgres|postgresql|postgis|pgsql|psql|ecto)(?:\+\w+)?\Z", re.IGNORECASE)
 _PARTS = re.compile(
     r"(?P<authority>[^/?#\x00-\x20\x7f]*)(?P<path>[^?#\x00-\x20\x7f]*)(?:\?(?P<query>[^#\x00-\x20\x7f]*))?"
 )
-_SAFE_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,40}\Z")
-
-# libpq's own names ("Parameter Key Words"), as they are.
-_LIBPQ = frozenset(
-    """host hostaddr port dbname user password passfile connect_timeout options sslmode sslrootcert sslcert sslkey
-    sslpassword sslcrl target_session_attrs service""".split()
-)
-
-# Other clients' names → libpq's.
-_TRANSLATED: dict[str, str] = {
-    "database": "dbname",
-    "username": "user",
-    "currentSchema": "search_path",  # JDBC
-    "search_path": "search_path",
-    "connectTimeout": "connect_timeout",
-    "targetServerType": "target_session_attrs",  # JDBC
-    "ssl": "ssl",  # node-postgres, JDBC
-}
-
-# Tuning of other clients; nothing here is weaker for leaving it out.
-_DROPPED = frozenset(
-    """application_name fallback_application_name pgbouncer statement_cache_size prepared_statement_cache_size
-    prepareThreshold prepared_statements channel_binding gssencmode gsslib krbsrvname require_auth keepalives
-    keepalives_idle keepalives_interval keepalives_count tcp_user_timeout tcpKeepAlive connection_limit pool_timeout
-    socket_timeout socketTimeout max min pool_size max_overflow pool_max_conns pool_min_conns idle_timeout
-    max_lifetime replication load_balance_hosts client_encoding sslcompression sslsni sslnegotiation
-    uselibpqcompat ApplicationName reWriteBatchedInserts loginTimeout workaround
-    default_query_exec_mode""".split()
-)
-
-_KNOWN = _LIBPQ | _DROPPED | _TRANSLATED.keys() | {"schema"}
 _TLS_MODES: tuple[TlsMode, ...] = get_args(TlsMode)
+_TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _SESSION_ATTRIBUTES = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
 _ENVIRONMENT: dict[str, str] = {
     "PGHOST": "host",
@@ -70,6 +36,13 @@ _ENVIRONMENT: dict[str, str] = {
     "PGSSLCERT": "sslcert",
     "PGSSLKEY": "sslkey",
     "PGSSLCRL": "sslcrl",
+    "PGSSLCRLDIR": "sslcrldir",
+    "PGSSLCERTMODE": "sslcertmode",
+    "PGSSLNEGOTIATION": "sslnegotiation",
+    "PGSSLMINPROTOCOLVERSION": "ssl_min_protocol_version",
+    "PGSSLMAXPROTOCOLVERSION": "ssl_max_protocol_version",
+    "PGCHANNELBINDING": "channel_binding",
+    "PGGSSENCMODE": "gssencmode",
     "PGOPTIONS": "options",
     "PGCONNECT_TIMEOUT": "connect_timeout",
     "PGTARGETSESSIONATTRS": "target_session_attrs",
@@ -92,48 +65,91 @@ def parse_dsn(text: str, environ: Mapping[str, str]) -> Target:
     text = text.strip()
     if "\x00" in text:
         raise TargetError("the database URL has a NUL character")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # the environment had bytes that are not UTF-8
+            raise TargetError("the database URL is not UTF-8 text") from None
     is_url = re.match(r"[^\s=]*://", text) is not None
-    parameters, ignored = _canonical(_parse_url(text) if is_url else _parse_keywords(text))
+    given = _parse_url(text) if is_url else _parse_keywords(text)
+    client = client_of(text.partition("://")[0], given) if is_url else "libpq"
+    parameters, dropped = to_libpq(given, client)
+    if any("\x00" in value for value in parameters.values()):
+        raise TargetError("the database URL has a NUL character (%00)")
     defaults = {key: environ[name] for name, key in _ENVIRONMENT.items() if environ.get(name)}
+    if "host" not in parameters and environ.get("PGHOSTADDR"):
+        defaults["hostaddr"] = environ["PGHOSTADDR"]
     service = parameters.pop("service", None) or defaults.pop("service", None)
+    file = parameters.pop("servicefile", None)
     if service:
-        parameters = _service(service, environ) | parameters
-    return _target(defaults | parameters, ignored)
+        of_service = service_parameters(service, file, environ)
+        refuse_unknown(of_service, may_be_password=False)
+        parameters = to_libpq(of_service, "libpq")[0] | parameters
+    return _target(_with_default_mode(parameters, defaults, client), dropped, environ)
+
+
+def _with_default_mode(parameters: dict[str, str], defaults: dict[str, str], client: Client) -> dict[str, str]:
+    """Fill in the environment's parameters; a mode from there means what the URL's client means by it."""
+    if client == "node-postgres" and "sslmode" not in parameters and "sslmode" in defaults:
+        defaults = defaults | to_libpq([("sslmode", defaults["sslmode"])], client)[0]
+    return defaults | parameters
 
 
 def _parse_url(text: str) -> list[tuple[str, str]]:
     scheme, _, rest = text.partition("://")
     if not _SCHEME.match(scheme):
         raise TargetError("the database URL does not begin with postgresql:// or postgres://")
-    broken = TargetError(
-        "the database URL's user or password has an unescaped reserved character; percent-encode it"
-        " (@ is %40, # is %23, / is %2F, ? is %3F, a space is %20)"
-    )
     # Not urlsplit: what it takes for a host in brackets differs from one patch release of Python to the next.
     parts = _PARTS.fullmatch(rest)
     if parts is None:  # white space, a control character, or a fragment
-        raise broken
-    query = parse_qsl(parts["query"] or "", keep_blank_values=True)
+        raise TargetError(_BROKEN)
+    authority, path, raw_query = parts["authority"], parts["path"], parts["query"] or ""
+    try:
+        query = parse_qsl(raw_query, keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        raise TargetError(_NOT_UTF8) from None
     if len(query) > MAX_KEYS:
         raise TargetError(f"the database URL has too many keys; {MAX_KEYS} are enough")
-    # An at sign after the hosts means that the password went on there, unless the query itself names the user.
-    in_query = "@" in (parts["query"] or "")
-    is_cut = "@" in parts["path"] or (in_query and "@" not in parts["authority"] and "user" not in dict(query))
-    if is_cut or any(not _SAFE_KEY.match(key) for key, _ in query):
-        raise broken
-    _refuse_unknown(query, may_be_password=in_query)
-    credentials, _, hosts = parts["authority"].rpartition("@")
-    given: list[tuple[str, str]] = []
+    if _is_cut(authority, path, raw_query, query):
+        raise TargetError(_BROKEN)
+    refuse_unknown(query, may_be_password="@" in raw_query)
+    credentials, _, hosts = authority.rpartition("@")
     user, colon, password = credentials.partition(":")
-    if user:
-        given.append(("user", unquote(user)))
+    given = [("user", _decoded(user))] if user else []
     if colon:
-        given.append(("password", unquote(password)))
+        given.append(("password", _decoded(password)))
     if hosts:
-        given += _parse_hosts(hosts)
-    if database := unquote(parts["path"].removeprefix("/")):
+        in_query = any(key == "host" and value for key, value in query)  # which wins, as everywhere
+        given += [(key, value) for key, value in _parse_hosts(hosts) if key != "host" or not in_query]
+    if database := _decoded(path.removeprefix("/")):
         given.append(("dbname", database))
     return given + query
+
+
+def _is_cut(authority: str, path: str, raw_query: str, query: list[tuple[str, str]]) -> bool:
+    """True if the password seems to go on where the path or the query begins."""
+    if "@" in path or any(not is_key(key) for key, _ in query):
+        return True
+    if "@" not in raw_query:
+        return False
+    # An at sign after the hosts means that the password went on there, unless the query itself names the user.
+    return not path if "@" in authority else "user" not in dict(query)
+
+
+_BROKEN = (
+    "the database URL's user or password has an unescaped reserved character; percent-encode it"
+    " (@ is %40, # is %23, / is %2F, ? is %3F, a space is %20)"
+)
+
+
+def _decoded(text: str) -> str:
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise TargetError(_NOT_UTF8) from None
+
+
+_NOT_UTF8 = "the database URL has percent-encoded bytes that are not UTF-8 text; a percent sign itself is %25"
 
 
 def _parse_hosts(text: str) -> list[tuple[str, str]]:
@@ -145,7 +161,7 @@ def _parse_hosts(text: str) -> list[tuple[str, str]]:
                 "the database URL's host and port cannot be read (host:port, [IPv6]:port, several separated by"
                 " commas); an unescaped character in the password can cause this too"
             )
-        hosts.append(unquote(match[1]).strip("[]"))
+        hosts.append(_decoded(match[1]).strip("[]"))
         ports.append(match[2] or "")
     given = [("host", ",".join(hosts))] if any(hosts) else []
     return given + ([("port", ",".join(ports))] if any(ports) else [])
@@ -167,83 +183,27 @@ def _parse_keywords(text: str) -> list[tuple[str, str]]:
         value = match[2] if match[2] is not None else match[3]
         given.append((match[1], re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL)))
         position = match.end()
-    _refuse_unknown(given, may_be_password=False)
+    refuse_unknown(given, may_be_password=False)
     return given
 
 
-def _canonical(given: list[tuple[str, str]]) -> tuple[dict[str, str], tuple[str, ...]]:
-    parameters: dict[str, str] = {}
-    ignored: list[str] = []
-    for key, value in given:
-        if key in _LIBPQ:
-            parameters[key] = value
-        elif key == "schema":  # Prisma: the name of one schema, as it is
-            parameters["search_path"] = display_identifier(value)
-        elif key in _TRANSLATED:
-            parameters[_TRANSLATED[key]] = value
-        else:
-            ignored.append(key)
-    ssl = parameters.pop("ssl", None)
-    if ssl is not None and "sslmode" not in parameters:
-        parameters["sslmode"] = _mode_of_ssl(ssl)
-    return parameters, tuple(dict.fromkeys(ignored))
-
-
-def _refuse_unknown(given: list[tuple[str, str]], *, may_be_password: bool) -> None:
-    """Refuse the first key that nobody knows; name it only where it cannot be a piece of a password.
-
-    A space in key=value form, an ampersand in a query and a question mark in a URL begin a new key there.
-    """
-    for number, (key, _) in enumerate(given, 1):
-        if key in _KNOWN:
-            may_be_password = may_be_password or "password" in key
-            continue
-        near = difflib.get_close_matches(key, _KNOWN, n=1)
-        hint = f"did you mean {near[0]}?" if near else "remove it or write it as libpq does"
-        if may_be_password:
-            raise TargetError(f"the database URL has an unknown key, number {number}; {hint}")
-        raise TargetError(f"the database URL has the unknown key {key!r}; {hint}")
-
-
-def _mode_of_ssl(text: str) -> str:
-    """Translate ``ssl=``: node-postgres' and JDBC's true encrypts and verifies nothing; bare ``ssl`` means true.
-
-    SQLAlchemy with asyncpg writes libpq's modes there.
-    """
-    if text in _TLS_MODES:
-        return text
-    if text.lower() not in ("true", "1", "", "false", "0"):
-        raise TargetError("the database URL's ssl is neither true nor false")
-    return "disable" if text.lower() in ("false", "0") else "require"
-
-
-def _service(name: str, environ: Mapping[str, str]) -> dict[str, str]:
-    path = environ.get("PGSERVICEFILE") or f"{environ.get('HOME', '')}/.pg_service.conf"
-    parser = ConfigParser(interpolation=None)
-    try:
-        parser.read_string(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ConfigParserError):
-        raise TargetError(f"the service file {path} cannot be read") from None
-    if not parser.has_section(name):
-        raise TargetError(f"the service file {path} has no service of the name asked for")
-    given = list(parser.items(name))
-    _refuse_unknown(given, may_be_password=False)
-    parameters, _ = _canonical(given)
-    return parameters
-
-
-def _target(parameters: dict[str, str], ignored: tuple[str, ...]) -> Target:
+def _target(parameters: dict[str, str], ignored: tuple[str, ...], environ: Mapping[str, str]) -> Target:
     user = parameters.get("user") or _os_user()
+    database = parameters.get("dbname") or user
+    tls = _tls(parameters)
+    hosts = _hosts(parameters, by_name=tls.mode == "verify-full")
     settings = dict(_options(parameters.get("options", "")))
+    settings |= {key.removeprefix("setting."): value for key, value in parameters.items() if key.startswith("setting.")}
     if path := parameters.get("search_path"):
         settings["search_path"] = path
+    password = Secret(parameters["password"]) if parameters.get("password") else None
     return Target(
-        hosts=_hosts(parameters),
+        hosts=hosts,
         user=user,
-        password=Secret(parameters["password"]) if parameters.get("password") else None,
-        passfile=parameters.get("passfile"),
-        database=parameters.get("dbname") or user,
-        tls=_tls(parameters),
+        password=password,
+        host_passwords=() if password else passwords_of(parameters.get("passfile"), hosts, database, user, environ),
+        database=database,
+        tls=tls,
         settings=tuple(sorted(settings.items())),
         session_attributes=_session_attributes(parameters.get("target_session_attrs", "any")),
         connect_timeout_s=_seconds(parameters.get("connect_timeout")),
@@ -258,11 +218,19 @@ def _os_user() -> str:
         raise TargetError("the database URL names no user, and this process's user has no name") from None
 
 
-def _hosts(parameters: dict[str, str]) -> tuple[tuple[str, int], ...]:
+def _hosts(parameters: dict[str, str], *, by_name: bool) -> tuple[tuple[str, int], ...]:
     # hostaddr spares the look-up of host's name; where that name is verified, the driver needs it to connect with.
-    first, second = ("host", "hostaddr") if parameters.get("sslmode") == "verify-full" else ("hostaddr", "host")
+    first, second = ("host", "hostaddr") if by_name else ("hostaddr", "host")
     hosts = (parameters.get(first) or parameters.get(second) or "localhost").split(",")
     ports = parameters.get("port", "").split(",")
+    with_ports = [re.fullmatch(r"([^/:\[\]][^:\[\]]*|\[[^\]]*\])(?::(\d+))?", host) for host in hosts]
+    if any(match and match[2] for match in with_ports):  # SQLAlchemy: host=a:1&host=b:2
+        ports = [(match and match[2]) or "" for match in with_ports]
+    hosts = [match[1].strip("[]") if match else host for match, host in zip(with_ports, hosts, strict=True)]
+    if any(host.startswith("@") for host in hosts):
+        raise TargetError(
+            "the database URL's host is an abstract Unix socket, which is not supported; name a directory"
+        )
     if len(ports) == 1:
         ports *= len(hosts)
     if len(ports) != len(hosts):
@@ -297,28 +265,68 @@ def _session_attributes(text: str) -> str:
 
 
 def _tls(parameters: dict[str, str]) -> Tls:
-    mode = parameters.get("sslmode")
+    mode, root = _mode_and_root(parameters)
+    direct = parameters.get("sslnegotiation") or "postgres"
+    if direct not in ("postgres", "direct"):
+        raise TargetError("the database URL's sslnegotiation is neither postgres nor direct")
+    if direct == "direct" and mode in ("disable", "allow", "prefer"):
+        raise TargetError("the database URL's sslnegotiation=direct needs sslmode=require or stronger")
+    if parameters.get("gssencmode") == "require":
+        raise TargetError("the database URL's gssencmode=require cannot be met here; use sslmode")
+    versions = [_tls_version(parameters, f"ssl_{which}_protocol_version") for which in ("min", "max")]
+    if all(versions) and versions[0] > versions[1]:
+        raise TargetError("the database URL's ssl_min_protocol_version is above its ssl_max_protocol_version")
+    certificate = parameters.get("sslcert") or None
+    if parameters.get("sslcertmode") == "disable":
+        certificate = None
+    password = parameters.get("sslpassword")
+    return Tls(
+        mode=mode,
+        root_certificate=root,
+        certificate=certificate,
+        key=parameters.get("sslkey") or None,
+        key_password=Secret(password) if password else None,
+        revocation_list=parameters.get("sslcrl") or None,
+        revocation_directory=parameters.get("sslcrldir") or None,
+        minimum_version=versions[0] or None,
+        maximum_version=versions[1] or None,
+        direct=direct == "direct",
+    )
+
+
+def _mode_and_root(parameters: dict[str, str]) -> tuple[TlsMode, str | None]:
+    """Return what is encrypted and verified, and against which certificates."""
+    mode = parameters.get("sslmode") or None
     root = parameters.get("sslrootcert") or None
     if mode == "no-verify":  # node-postgres
         mode, root = "require", None
     elif root == "system" and mode is None:
         mode = "verify-full"  # libpq: sslrootcert=system demands it
-    elif mode == "require" and root is not None:
+    elif mode == "require" and root is not None and root != "system":
         mode = "verify-ca"  # libpq: a root certificate makes require verify
     mode = mode or "prefer"
     if mode not in _TLS_MODES:
         raise TargetError(f"the database URL's sslmode is not one of {', '.join(_TLS_MODES)}, no-verify")
     if root == "system" and mode != "verify-full":
         raise TargetError("the database URL's sslrootcert=system needs sslmode=verify-full")
-    password = parameters.get("sslpassword")
-    return Tls(
-        mode=next(known for known in _TLS_MODES if known == mode),
-        root_certificate=root,
-        certificate=parameters.get("sslcert"),
-        key=parameters.get("sslkey"),
-        key_password=Secret(password) if password else None,
-        revocation_list=parameters.get("sslcrl"),
-    )
+    if parameters.get("channel_binding") == "require":  # there is nothing to bind to without TLS
+        if mode == "disable":
+            raise TargetError("the database URL's channel_binding=require and sslmode=disable contradict each other")
+        if mode in ("allow", "prefer"):
+            mode = "require"
+    return next(known for known in _TLS_MODES if known == mode), root
+
+
+def _tls_version(parameters: dict[str, str], key: str) -> str:
+    """Return a bound that matters: what is older than TLS 1.2 is not spoken here, whoever allows it."""
+    text = parameters.get(key) or ""
+    if text and text not in _TLS_VERSIONS:
+        raise TargetError(f"the database URL's {key} is not one of {', '.join(_TLS_VERSIONS)}")
+    if text in ("TLSv1", "TLSv1.1"):
+        if "max" in key:
+            raise TargetError(f"the database URL's {key} is older than TLSv1.2, which is the oldest spoken here")
+        return ""
+    return text
 
 
 def _options(text: str) -> list[tuple[str, str]]:
@@ -327,7 +335,7 @@ def _options(text: str) -> list[tuple[str, str]]:
     settings: list[tuple[str, str]] = []
     while words:
         word = words.pop(0)
-        if word.startswith("endpoint="):
+        if word.startswith(("endpoint=", "project=")):
             continue  # Neon's fallback for clients without SNI
         if word == "-c" and words:
             word = words.pop(0)

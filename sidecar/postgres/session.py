@@ -4,6 +4,7 @@ Works through PgBouncer in transaction mode: nothing is prepared by name on the 
 outside the transaction, and the transaction is rolled back.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -12,10 +13,10 @@ import msgspec
 from asyncpg.connect_utils import SessionAttribute
 
 from sidecar.identifiers import quote_identifier, quote_literal
-from sidecar.model import Phase
+from sidecar.model import Disposition, Phase
 from sidecar.postgres.failures import AttemptError, failure_of
 from sidecar.postgres.target import Target
-from sidecar.postgres.tls import ssl_argument
+from sidecar.postgres.tls import may_try_the_other_way, refusal, ssl_arguments
 
 APPLICATION_NAME = "schema-readiness-sidecar"
 """How the connection shows in pg_stat_activity."""
@@ -116,32 +117,54 @@ async def _connect(target: Target, limits: Limits) -> "tuple[asyncpg.Connection[
     passes = ["standby", "any"] if target.session_attributes == "prefer-standby" else [target.session_attributes]
     last: AttemptError | None = None
     for attributes in passes:
-        for host, port in target.hosts:
+        for address in target.hosts:
             try:
-                return await _connect_host(target, limits, host, port, attributes), (host, port)
+                return await _connect_host(target, limits, address, attributes), address
             except Exception as error:
-                last = AttemptError(failure_of(error, Phase.CONNECT, target.secrets))
+                failure = failure_of(error, Phase.CONNECT, target.secrets)
+                if failure.disposition is Disposition.RETRY and (reason := refusal(error)):
+                    failure = msgspec.structs.replace(failure, disposition=Disposition.REFUSED, reason=reason)
+                last = AttemptError(failure)
                 last.__cause__ = error
-                if (getattr(error, "sqlstate", None) or "")[:2] in ("28", "3D"):
+                if failure.disposition in (Disposition.REFUSED, Disposition.MISCONFIGURED):
                     raise last from error  # libpq does not try the next host after a refusal either
     assert last is not None, "a target has at least one host"
     raise last
 
 
 async def _connect_host(
-    target: Target, limits: Limits, host: str, port: int, attributes: str
+    target: Target, limits: Limits, address: tuple[str, int], attributes: str
 ) -> "asyncpg.Connection[asyncpg.Record]":
-    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
-        host=host,
-        port=port,
-        user=target.user,
-        password=None if target.password is None else target.password.reveal(),
-        passfile=target.passfile,
-        database=target.database,
-        timeout=target.connect_timeout_s or limits.connect_timeout_s,
-        ssl=False if host.startswith("/") else ssl_argument(target.tls),
-        statement_cache_size=0,  # through PgBouncer the second use of a cached statement fails with 26000
-        target_session_attrs=SessionAttribute(attributes),
-        server_settings={"application_name": APPLICATION_NAME},
-    )
-    return connection
+    """Connect to one host: with TLS, without, or one after the other, as the mode allows."""
+    host, port = address
+    timeout_s = target.connect_timeout_s or limits.connect_timeout_s
+    if len(target.hosts) > 1:  # one that says nothing must not use up the time of the others
+        timeout_s = min(timeout_s, limits.connect_timeout_s)
+    # Nobody encrypts a Unix socket; libpq ignores the mode there, too.
+    ways = (False,) if host.startswith("/") else ssl_arguments(target.tls)
+    first: Exception = Exception()
+    async with asyncio.timeout(timeout_s):
+        for way in ways:
+            try:
+                connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+                    host=host,
+                    port=port,
+                    user=target.user,
+                    password=target.password_for(address),  # never None: asyncpg would look for files of its own
+                    database=target.database,
+                    timeout=timeout_s,
+                    ssl=way,
+                    direct_tls=target.tls.direct and way is not False,
+                    statement_cache_size=0,  # through PgBouncer the second use of a cached statement fails with 26000
+                    target_session_attrs=SessionAttribute(attributes),
+                    server_settings={"application_name": APPLICATION_NAME},
+                )
+            except Exception as error:
+                if getattr(first, "sqlstate", None) and not getattr(error, "sqlstate", None):
+                    raise first from None  # what the server said is worth more than that it does not speak TLS
+                if way is ways[-1] or not may_try_the_other_way(error):
+                    raise
+                first = error
+            else:
+                return connection
+    raise AssertionError("the last way returns or raises")

@@ -44,6 +44,13 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     key_password: Secret | None = None
     revocation_list: str | None = None
+    revocation_directory: str | None = None
+    """A directory of revocation lists, named by their hashes as OpenSSL does."""
+    minimum_version: str | None = None
+    """``TLSv1.2`` or ``TLSv1.3``."""
+    maximum_version: str | None = None
+    direct: bool = False
+    """TLS from the first byte, without asking the server before (PostgreSQL 17 and newer)."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +60,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Tried in order. A host that begins with a slash is a directory with a Unix socket."""
     user: str
     password: Secret | None = None
-    passfile: str | None = None
+    host_passwords: tuple[tuple[tuple[str, int], Secret], ...] = ()
+    """What a password file has for each of the hosts; empty where the password is given."""
     database: str
     tls: Tls = Tls()
     settings: tuple[tuple[str, str], ...] = ()
@@ -64,10 +72,16 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     ignored: tuple[str, ...] = ()
     """Keys that tune clients of other kinds and mean nothing here."""
 
+    def password_for(self, address: tuple[str, int]) -> str:
+        """Return the password for a host, empty if there is none."""
+        secret = self.password or dict(self.host_passwords).get(address)
+        return "" if secret is None else secret.reveal()
+
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every credential in the target, longest first: what no message may contain."""
-        values = [s.reveal() for s in (self.password, self.tls.key_password) if s is not None]
+        given = (self.password, self.tls.key_password, *(secret for _, secret in self.host_passwords))
+        values = dict.fromkeys(s.reveal() for s in given if s is not None)
         return tuple(sorted((v for v in values if v), key=len, reverse=True))
 
 

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import kubernetes_validate  # type: ignore[import-untyped] # it has no stubs
+import yaml
 from prometheus_client import CollectorRegistry
 
 from sidecar.cli import COMMANDS
@@ -80,3 +82,13 @@ def test_links_lead_somewhere() -> None:
         base = ROOT if document is README else ROOT / "k8s"
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document):
             assert (base / target).exists(), target
+
+
+def test_pods_that_are_shown_are_pods() -> None:
+    """Every Pod in config/README.md is valid, strictly, for the Kubernetes that it is meant for."""
+    text = (ROOT / "config" / "README.md").read_text()
+    pods = [pod for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "kind: Pod" in block
+            for pod in yaml.safe_load_all(block)]  # fmt: skip
+    assert 2 == len(pods)
+    for pod, version in zip(pods, ("1.29", "1.33"), strict=True):
+        kubernetes_validate.validate(pod, version, strict=True)

@@ -15,7 +15,7 @@ import pytest
 from sidecar.embedded import EmbeddedPostgres
 from tests.conftest import PASSWORD, Database, make_database
 from tests.integration.process import Answer, command, running
-from tests.integration.schemas import SCHEMA, write_contract
+from tests.integration.schemas import CONTRACT, SCHEMA, write_contract
 
 
 def prepare(server: EmbeddedPostgres) -> Database:
@@ -323,6 +323,36 @@ def test_outage_after_ready_changes_nothing(own_server: EmbeddedPostgres, tmp_pa
         assert "statement: " not in log
         ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'schema-readiness-sidecar'"
         assert 0 == database.value(ours)
+
+
+def test_contract_that_comes_later_is_waited_for(realtime: Database, tmp_path: Path) -> None:
+    """An init container may bring the contract after the sidecar has started; not ready until then."""
+    later = tmp_path / "later" / "contract.yaml"
+    environ = environ_for(realtime.url, str(later), SIDECAR_CONTRACT_WAIT_S="30")
+    with running(tmp_path, environ) as sidecar:
+        sidecar.wait_for("listening")
+        assert (503, "starting\n") == ((answer := sidecar.ask("/ready")).status, answer.body)
+        later.parent.mkdir()
+        later.write_text(CONTRACT[:100])  # half of it, as a copy under way
+        later.write_text(CONTRACT)
+        sidecar.wait_for("ready")
+
+
+def test_contract_that_never_comes_exits_2_naming_the_path(tmp_path: Path) -> None:
+    """The wait ends, and the last words name the path."""
+    absent = str(tmp_path / "absent.yaml")
+    with running(tmp_path, environ_for("postgresql://a@127.0.0.1/b", absent, SIDECAR_CONTRACT_WAIT_S="0.5")) as sidecar:
+        assert 2 == sidecar.wait()
+    assert absent in sidecar.termination_log.read_text()
+
+
+def test_signal_while_the_contract_is_waited_for(tmp_path: Path) -> None:
+    """A pod that is told to stop while its contract has not come goes at once."""
+    absent = str(tmp_path / "absent.yaml")
+    with running(tmp_path, environ_for("postgresql://a@127.0.0.1/b", absent, SIDECAR_CONTRACT_WAIT_S="60")) as sidecar:
+        sidecar.wait_for("listening")
+        sidecar.signal(signal.SIGTERM)
+        assert 143 == sidecar.wait()
 
 
 def test_migration_within_the_grace_opens_ready(realtime: Database, tmp_path: Path) -> None:

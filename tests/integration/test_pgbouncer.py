@@ -114,3 +114,39 @@ def test_search_path_of_the_url_works_through_the_pooler(realtime: Database, poo
         done = command("check", environ={"DATABASE_URL": f"{pooled_url}?{key}", "SIDECAR_CONTRACT": contract})
         assert 0 == done.returncode, done.stdout
     assert 3 == command("check", environ={"DATABASE_URL": pooled_url, "SIDECAR_CONTRACT": contract}).returncode
+
+
+def test_urls_of_every_client_work_through_the_pooler(realtime: Database, pooled_url: str, tmp_path: Path) -> None:
+    """What a pooler would refuse as a startup parameter is set in the transaction, or is not the server's matter."""
+    contract = write_contract(tmp_path, "contract: 1\nrelations: {invoice: {columns: {id: bigint}}}\n")
+    for query in (
+        "schema=billing&pgbouncer=true&connection_limit=1&pool_timeout=5&sslmode=prefer",  # Prisma
+        "options=-c%20search_path%3Dbilling%20-c%20statement_timeout%3D5s%20-c%20app.tenant%3D7",
+        "options=endpoint%3Dep-cool-123%20-c%20search_path%3Dbilling&channel_binding=prefer",  # Neon
+        "options[search_path]=billing&options[extra_float_digits]=2&statement-cache-capacity=0",  # sqlx
+        "search_path=billing&application_name=worker&keepalives_idle=30&target_session_attrs=read-write",
+        "currentSchema=billing&prepareThreshold=0&ApplicationName=worker&targetServerType=primary&ssl=false",  # JDBC
+        "schema_search_path=billing&prepared_statements=false&pool=5&variables[lock_timeout]=2s",  # Rails
+    ):
+        done = command("check", environ={"DATABASE_URL": f"{pooled_url}?{query}", "SIDECAR_CONTRACT": contract})
+        assert 0 == done.returncode, query + done.stdout
+
+    async def left_behind() -> list[str]:
+        connection = await asyncpg.connect(pooled_url, statement_cache_size=0)
+        try:
+            return [
+                await connection.fetchval(f"SELECT coalesce(current_setting('{name}', true), '')")
+                for name in ("search_path", "statement_timeout", "app.tenant")
+            ]
+        finally:
+            await connection.close()
+
+    assert ['"$user", public', "0", ""] == asyncio.run(left_behind())
+
+
+@pytest.mark.parametrize("query", ["sslmode=require", "sslmode=verify-full", "ssl=true", "channel_binding=require"])
+def test_a_pooler_without_tls_is_refused_where_tls_is_asked_for(pooled_url: str, query: str, tmp_path: Path) -> None:
+    """There is no falling back to plain text: exit code 5."""
+    environ = {"DATABASE_URL": f"{pooled_url}?{query}", "SIDECAR_CONTRACT": write_contract(tmp_path)}
+    done = command("check", environ=environ | {"SIDECAR_BACKOFF_BASE_S": "0.05"})
+    assert (5, True) == (done.returncode, done.stdout.startswith("refused: server does not offer TLS")), done.stdout

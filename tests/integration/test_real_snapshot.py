@@ -32,7 +32,7 @@ def snapshot(tag: str) -> dict[str, Any]:
 
 
 def type_of(column: dict[str, Any]) -> str:
-    """The column's type; vector, and the functions in generated columns, come with extensions that a bare server lacks."""
+    """The column's type; vector, and functions in generated columns, come with extensions that a bare server lacks."""
     return "text" if column["type"].startswith(("vector", "tsvector")) else column["type"]
 
 

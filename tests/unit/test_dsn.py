@@ -1,210 +1,14 @@
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from urllib.parse import quote
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.postgres.dsn import parse_dsn
 from sidecar.postgres.target import Secret, Target, TargetError, Tls
-
-BASE = Target(hosts=(("h", 5432),), user="u", password=Secret("p"), database="d")
-
-
-def like_base(**changes: Any) -> Target:
-    return msgspec.structs.replace(BASE, **changes)
-
-
-def tls(mode: Any, **rest: Any) -> Target:
-    return like_base(tls=Tls(mode=mode, **rest))
-
-
-def path(value: str) -> Target:
-    return like_base(settings=(("search_path", value),))
-
-
-def dropped(*keys: str) -> Target:
-    return like_base(ignored=keys)
-
-
-URL = "postgresql://u:p@h/d"
-MEANINGS: dict[str, Target] = {
-    # schemes of every client
-    URL: BASE,
-    "postgres://u:p@h/d": BASE,
-    "POSTGRESQL://u:p@h/d": BASE,
-    "postgresql+psycopg2://u:p@h/d": BASE,
-    "postgresql+psycopg://u:p@h/d": BASE,
-    "postgresql+asyncpg://u:p@h/d": BASE,
-    "postgres+pg8000://u:p@h/d": BASE,
-    "jdbc:postgresql://h/d?user=u&password=p": BASE,
-    "jdbc:postgresql://h:5432/d?user=u&password=p&ssl=false": tls("disable"),
-    "jdbc:postgresql://h/d?user=u@server&password=p": like_base(user="u@server"),
-    f"  {URL}\n": BASE,
-    "postgresql://u:p@h/d?": BASE,
-    # parts
-    "postgresql://u:p[q@h/d": like_base(password=Secret("p[q")),
-    "postgresql://u:p@h:6432/d": like_base(hosts=(("h", 6432),)),
-    "postgresql://u:p@h": like_base(database="u"),
-    "postgresql://u:p@h/": like_base(database="u"),
-    "postgresql://u@h/d": like_base(password=None),
-    "postgresql://u:@h/d": like_base(password=None),
-    "postgresql://u:p@/d": like_base(hosts=(("localhost", 5432),)),
-    "postgresql://u:p@:6432/d": like_base(hosts=(("localhost", 6432),)),
-    "postgresql:///d?host=h&user=u&password=p": BASE,
-    "postgresql://h/d?user=u&password=p": BASE,
-    "postgresql://u:p@h/x?dbname=d": BASE,
-    "postgresql://u:p@h?database=d&username=u": BASE,
-    # percent-encoding and unescaped characters that stay unambiguous
-    "postgresql://u%40x:p%40%23%2F%3F%5B%3A@h/d": like_base(user="u@x", password=Secret("p@#/?[:")),
-    "postgresql://u:p:q@h/d": like_base(password=Secret("p:q")),
-    "postgresql://u:p@q@h/d": like_base(password=Secret("p@q")),
-    "postgresql://u:100%25@h/d": like_base(password=Secret("100%")),
-    "postgresql://u:a+b@h/d": like_base(password=Secret("a+b")),
-    "postgresql://u:p@h/my%20db": like_base(database="my db"),
-    "postgresql://u:p%C3%A4@h/d": like_base(password=Secret("pä")),
-    "postgresql://u:pä=&;!$@h/d": like_base(password=Secret("pä=&;!$")),
-    # hosts
-    "postgresql://u:p@[::1]/d": like_base(hosts=(("::1", 5432),)),
-    "postgresql://u:p@[2001:db8::7]:6432/d": like_base(hosts=(("2001:db8::7", 6432),)),
-    "postgresql://u:p@a,b:6432/d": like_base(hosts=(("a", 5432), ("b", 6432))),
-    "postgresql://u:p@a:1,[::1]:2,c:3/d": like_base(hosts=(("a", 1), ("::1", 2), ("c", 3))),
-    "postgresql://u:p@/d?host=a,b&port=6432": like_base(hosts=(("a", 6432), ("b", 6432))),
-    "postgresql://u:p@/d?host=a,b&port=1,2": like_base(hosts=(("a", 1), ("b", 2))),
-    "postgresql://u:p@%2Fvar%2Frun%2Fpostgresql/d": like_base(hosts=(("/var/run/postgresql", 5432),)),
-    "postgresql://u:p@/d?host=/var/run/postgresql": like_base(hosts=(("/var/run/postgresql", 5432),)),
-    "postgresql://u:p@%2Frun:6432/d": like_base(hosts=(("/run", 6432),)),
-    "postgresql://u:p@h/d?hostaddr=10.0.0.7": like_base(hosts=(("10.0.0.7", 5432),)),
-    # search_path in every dialect
-    f"{URL}?schema=tenant": path("tenant"),
-    f"{URL}?schema=MySchema": path('"MySchema"'),
-    f"{URL}?currentSchema=a,b": path("a,b"),
-    f"{URL}?search_path=a,public": path("a,public"),
-    f"{URL}?options=-c%20search_path%3Da,b": path("a,b"),
-    f"{URL}?options=-csearch_path%3Da": path("a"),
-    f"{URL}?options=--search_path%3Da": path("a"),
-    f"{URL}?options=--search-path%3Dmy-schema": path("my-schema"),
-    f"{URL}?options=-c%20search_path%3Da,%5C%20b": path("a, b"),
-    f"{URL}?options=-c%20statement_timeout%3D5s%20-c%20app.tenant%3D7": like_base(
-        settings=(("app.tenant", "7"), ("statement_timeout", "5s"))
-    ),
-    f"{URL}?options=endpoint%3Dep-cool-123": BASE,
-    f"{URL}?options=endpoint%3Dep-cool-123%20-c%20search_path%3Da": path("a"),
-    f"{URL}?options=": BASE,
-    # time
-    f"{URL}?connect_timeout=7": like_base(connect_timeout_s=7.0),
-    f"{URL}?connect_timeout=0": BASE,
-    f"{URL}?connect_timeout=-1": BASE,
-    f"{URL}?connectTimeout=3": like_base(connect_timeout_s=3.0),
-    # TLS
-    f"{URL}?sslmode=disable": tls("disable"),
-    f"{URL}?sslmode=allow": tls("allow"),
-    f"{URL}?sslmode=prefer": BASE,
-    f"{URL}?sslmode=require": tls("require"),
-    f"{URL}?sslmode=verify-ca": tls("verify-ca"),
-    f"{URL}?sslmode=verify-full": tls("verify-full"),
-    f"{URL}?sslmode=no-verify": tls("require"),
-    f"{URL}?sslmode=no-verify&sslrootcert=/ca.pem": tls("require"),
-    f"{URL}?ssl=true": tls("require"),
-    f"{URL}?ssl=1": tls("require"),
-    f"{URL}?ssl": tls("require"),
-    f"{URL}?ssl=false": tls("disable"),
-    f"{URL}?ssl=0": tls("disable"),
-    f"{URL}?ssl=true&sslmode=verify-full": tls("verify-full"),
-    f"{URL}?sslmode=require&uselibpqcompat=true": like_base(tls=Tls(mode="require"), ignored=("uselibpqcompat",)),
-    f"{URL}?sslrootcert=system": tls("verify-full", root_certificate="system"),
-    f"{URL}?sslmode=verify-full&sslrootcert=system": tls("verify-full", root_certificate="system"),
-    f"{URL}?sslmode=require&sslrootcert=/ca.pem": tls("verify-ca", root_certificate="/ca.pem"),
-    f"{URL}?sslmode=verify-full&sslrootcert=/ca.pem&sslcrl=/crl.pem": tls(
-        "verify-full", root_certificate="/ca.pem", revocation_list="/crl.pem"
-    ),
-    f"{URL}?sslmode=require&sslcert=/c.pem&sslkey=/k.pem&sslpassword=s": tls(
-        "require", certificate="/c.pem", key="/k.pem", key_password=Secret("s")
-    ),
-    # which server
-    f"{URL}?target_session_attrs=read-write": like_base(session_attributes="read-write"),
-    f"{URL}?target_session_attrs=prefer-standby": like_base(session_attributes="prefer-standby"),
-    f"{URL}?targetServerType=primary": like_base(session_attributes="primary"),
-    f"{URL}?targetServerType=master": like_base(session_attributes="primary"),
-    f"{URL}?targetServerType=secondary": like_base(session_attributes="standby"),
-    f"{URL}?targetServerType=preferSecondary": like_base(session_attributes="prefer-standby"),
-    # tuning of other clients
-    f"{URL}?pgbouncer=true&connection_limit=5&pool_timeout=2&socket_timeout=3": dropped(
-        "pgbouncer", "connection_limit", "pool_timeout", "socket_timeout"
-    ),
-    f"{URL}?statement_cache_size=0&prepareThreshold=0": dropped("statement_cache_size", "prepareThreshold"),
-    f"{URL}?channel_binding=require&gssencmode=disable&require_auth=scram-sha-256": dropped(
-        "channel_binding", "gssencmode", "require_auth"
-    ),
-    f"{URL}?keepalives=1&keepalives_idle=30&keepalives_interval=5&keepalives_count=3": dropped(
-        "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"
-    ),
-    f"{URL}?application_name=a@b&max=10": dropped("application_name", "max"),
-    f"{URL}?passfile=/pgpass": like_base(passfile="/pgpass"),
-    # libpq's keywords
-    "host=h user=u password=p dbname=d": BASE,
-    "host = h user = u password = p dbname = d": BASE,
-    "host=h\nuser=u\tpassword=p dbname=d": BASE,
-    "host=h user=u password='a b\\'c\\\\d' dbname=d": like_base(password=Secret("a b'c\\d")),
-    "host=h user=u password=a\\ b dbname=d": like_base(password=Secret("a b")),
-    "host=h user=u password=a://b dbname=d": like_base(password=Secret("a://b")),
-    "host=h user=u password='' dbname=d": like_base(password=None),
-    "host=/run port=6432 user=u password=p dbname=d": like_base(hosts=(("/run", 6432),)),
-    "host=a,b port=1,2 user=u password=p dbname=d target_session_attrs=any": like_base(hosts=(("a", 1), ("b", 2))),
-    "host=h user=u password=p dbname=d options='-c search_path=a'": path("a"),
-    "host=h user=u password=p dbname=d sslmode=require connect_timeout=4": like_base(
-        tls=Tls(mode="require"), connect_timeout_s=4.0
-    ),
-    "host=h user=u password=p dbname=d application_name='my app'": dropped("application_name"),
-}  # fmt: skip
-REFUSALS: dict[str, str] = {
-    "mysql://u:p@h/d": "does not begin with postgresql://",
-    "http://h": "does not begin with postgresql://",
-    "://h": "does not begin with postgresql://",
-    "postgresql:u:p@h/d": "neither a URL .* nor a list of key=value pairs",
-    "h:5432/d": "neither a URL",
-    "host=h user": "neither a URL",
-    "host=h password='a": "neither a URL",
-    f"{URL}?zzz=1": "unknown key 'zzz'",
-    f"{URL}?sslmod=require": "unknown key 'sslmod'",
-    "host=h zzz=1": "unknown key 'zzz'",
-    f"{URL}?sslmode=on": "sslmode is not one of disable, allow, prefer, require, verify-ca, verify-full, no-verify",
-    f"{URL}?sslmode=REQUIRE": "sslmode is not one of",
-    f"{URL}?ssl=maybe": "ssl is neither true nor false",
-    f"{URL}?sslmode=require&sslrootcert=system": "needs sslmode=verify-full",
-    f"{URL}?connect_timeout=5s": "connect_timeout is not a number",
-    f"{URL}?target_session_attrs=leader": "target_session_attrs is not one of any, primary",
-    f"{URL}?options=search_path": "options hold something other than -c name=value",
-    f"{URL}?options=-c": "options hold something other",
-    f"{URL}?options=-c%20x": "options hold something other",
-    f"{URL}?options=-d%205": "options hold something other",
-    "postgresql://u:p@h:0/d": "port is not a number from 1 to 65535",
-    "postgresql://u:p@h:65536/d": "port is not a number",
-    "postgresql://u:p@/d?port=x": "port is not a number",
-    "postgresql://u:p@h:x/d": "host and port cannot be read",
-    "postgresql://u:p@/d?host=a,b,c&port=1,2": "3 hosts and 2 ports",
-    "postgresql://u:p@::1/d": "host and port cannot be read",
-    "postgresql://u:p@[::1/d": "host and port cannot be read",
-    "postgresql://u:p#q@h/d": "unescaped reserved character",
-    "postgresql://u:p/q@h/d": "unescaped reserved character",
-    "postgresql://u:p?q@h/d": "unescaped reserved character",
-    "postgresql://u:p@h/d\x00": "NUL",
-    URL + "?" + "&".join(["max=1"] * 200): "too many keys",
-}
-
-
-@pytest.mark.parametrize(("text", "target"), MEANINGS.items(), ids=list(MEANINGS))
-def test_every_dialect_means_what_the_application_means(text: str, target: Target) -> None:
-    """An address in any client's dialect leads where that client would go."""
-    assert target == parse_dsn(text, {})
-
-
-@pytest.mark.parametrize(("text", "words"), REFUSALS.items(), ids=[repr(text)[:60] for text in REFUSALS])
-def test_what_cannot_be_understood_is_refused(text: str, words: str) -> None:
-    """An address that means nothing for certain is refused with the part that is wrong."""
-    with pytest.raises(TargetError, match=words):
-        parse_dsn(text, {})
+from tests.unit.targets import BASE, URL, like_base, path, tls
 
 
 @pytest.mark.parametrize(
@@ -217,7 +21,18 @@ def test_what_cannot_be_understood_is_refused(text: str, words: str) -> None:
         ("postgresql://u@h/d", {"PGPASSWORD": "p", "PGUSER": "other", "PGHOST": "other", "PGDATABASE": "other"}, BASE),
         (URL, {"PGSSLMODE": "require"}, tls("require")),
         (f"{URL}?sslmode=disable", {"PGSSLMODE": "require"}, tls("disable")),
-        (f"{URL}?ssl=true", {"PGSSLMODE": "disable"}, tls("require")),
+        (f"{URL}?ssl=true", {"PGSSLMODE": "disable"}, tls("verify-full")),
+        (f"{URL}?max=1&keepAlive=true", {"PGSSLMODE": "require"},
+         like_base(tls=Tls(mode="verify-full"), ignored=("max", "keepAlive"))),
+        (URL, {"PGSSLNEGOTIATION": "direct", "PGSSLMODE": "require", "PGSSLMINPROTOCOLVERSION": "TLSv1.3"},
+         tls("require", direct=True, minimum_version="TLSv1.3")),
+        (URL, {"PGSSLMODE": "verify-ca", "PGSSLMAXPROTOCOLVERSION": "TLSv1.2", "PGSSLCRLDIR": "/crls"},
+         tls("verify-ca", maximum_version="TLSv1.2", revocation_directory="/crls")),
+        (URL, {"PGSSLCERT": "/c", "PGSSLCERTMODE": "disable"}, BASE),
+        (URL, {"PGCHANNELBINDING": "require"}, tls("require")),
+        (URL, {"PGHOSTADDR": "10.0.0.7"}, BASE),
+        ("postgresql:///d", {"PGHOSTADDR": "10.0.0.7", "PGUSER": "u", "PGPASSWORD": "p"},
+         like_base(hosts=(("10.0.0.7", 5432),))),
         (f"{URL}?ssl=false", {"PGSSLMODE": "verify-full"}, tls("disable")),
         (URL, {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/ca", "PGSSLCERT": "/c", "PGSSLKEY": "/k",
                "PGSSLCRL": "/r"},
@@ -226,7 +41,6 @@ def test_what_cannot_be_understood_is_refused(text: str, words: str) -> None:
         (f"{URL}?schema=b", {"PGOPTIONS": "-c search_path=a"}, path("b")),
         (URL, {"PGCONNECT_TIMEOUT": "9"}, like_base(connect_timeout_s=9.0)),
         (URL, {"PGTARGETSESSIONATTRS": "standby"}, like_base(session_attributes="standby")),
-        (URL, {"PGPASSFILE": "/pgpass"}, like_base(passfile="/pgpass")),
         (URL, {"PGHOST": "", "PGSSLMODE": ""}, BASE),
     ],
 )  # fmt: skip
@@ -292,6 +106,88 @@ def test_a_service_that_is_not_there_is_refused(text: str, words: str, service_f
     """A service that the file does not have, or a key that means nothing, is refused."""
     with pytest.raises(TargetError, match=words):
         parse_dsn(text, {"PGSERVICEFILE": service_file})
+
+
+def test_the_text_may_name_the_service_file(service_file: str) -> None:
+    """servicefile counts before the variable."""
+    assert "d" == parse_dsn(f"service=app servicefile={service_file}", {"PGSERVICEFILE": "/nonexistent"}).database
+
+
+def test_the_systems_service_file_is_looked_at_last(service_file: str, tmp_path: Path) -> None:
+    """What the user's own file does not have, or where there is none, the system's file may have."""
+    environ = {"HOME": "/nonexistent", "PGSYSCONFDIR": str(Path(service_file).parent)}
+    assert "d" == parse_dsn("service=app", environ).database
+    own = tmp_path / "own.conf"
+    own.write_text("[other]\nhost=x\n")
+    assert "d" == parse_dsn("service=app", environ | {"PGSERVICEFILE": str(own)}).database
+    with pytest.raises(TargetError, match=r"own\.conf or .* has no service"):
+        parse_dsn("service=nowhere", environ | {"PGSERVICEFILE": str(own)})
+
+
+PASSWORDS_FILE = r"""
+# comment
+a:5432:d:u:first
+a:5432:d:u:second
+b:*:*:u:with\:colon\\and:more
+*:6432:other:*:never
+localhost:5432:d:u:socket
+/run/own:5432:d:u:own socket
+c:1:d
+*:*:d:u:
+"""
+
+
+@pytest.fixture
+def passwords_file(tmp_path: Path) -> Path:
+    file = tmp_path / ".pgpass"
+    file.write_text(PASSWORDS_FILE)
+    file.chmod(0o600)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("hosts", "passwords"),
+    [
+        ("a", ["first"]),
+        ("a:5433", [""]),
+        ("b:7", ["with:colon\\and:more"]),
+        ("a,b,c", ["first", "with:colon\\and:more", ""]),
+        ("%2Fvar%2Frun%2Fpostgresql", ["socket"]),
+        ("%2Frun%2Fown", ["own socket"]),
+        ("localhost", ["socket"]),
+    ],
+)
+@pytest.mark.parametrize("how", ["HOME", "PGPASSFILE", "passfile"])
+def test_each_host_gets_its_password_from_the_file(
+    hosts: str, passwords: list[str], how: str, passwords_file: Path
+) -> None:
+    """The first entry that fits a host, port, database and user counts, with libpq's escapes."""
+    environ = {"HOME": str(passwords_file.parent), "PGPASSFILE": str(passwords_file)}
+    query = f"?passfile={passwords_file}" if how == "passfile" else ""
+    target = parse_dsn(f"postgresql://u@{hosts}/d{query}", {how: environ[how]} if not query else {})
+    assert passwords == [target.password_for(address) for address in target.hosts]
+    assert {text for text in passwords if text} == set(target.secrets)
+
+
+def test_a_password_that_is_given_counts_before_the_file(passwords_file: Path) -> None:
+    """A password in the address or in PGPASSWORD leaves the file unread."""
+    environ = {"PGPASSFILE": str(passwords_file)}
+    assert ("mine",) == parse_dsn("postgresql://u:mine@a/d", environ).secrets
+    assert ("mine",) == parse_dsn("postgresql://u@a/d", environ | {"PGPASSWORD": "mine"}).secrets
+
+
+@pytest.mark.parametrize("spoil", ["mode", "encoding", "directory", "missing"])
+def test_a_password_file_that_libpq_would_not_use_counts_for_nothing(spoil: str, passwords_file: Path) -> None:
+    """A file that others may read, that is no text or not there is passed over in silence."""
+    if spoil == "mode":
+        passwords_file.chmod(0o640)
+    elif spoil == "encoding":
+        passwords_file.write_bytes(b"*:*:*:*:\xff")
+    else:
+        passwords_file.unlink()
+        if spoil == "directory":
+            passwords_file.mkdir()
+    assert () == parse_dsn("postgresql://u@a/d", {"PGPASSFILE": str(passwords_file)}).secrets
 
 
 @pytest.mark.parametrize("content", [None, b"\xff", b"no section\n", b"[a]\n[a]\n"], ids=repr)
@@ -371,9 +267,11 @@ def test_no_message_repeats_a_part_of_a_password(character: str, shape: str) -> 
         assert leaked_part(password, message) is None, password
 
 
-PASSWORDS = st.lists(st.sampled_from(["Xk7v", "Qz9m", "Lw2t", *"@#/?[]:%&=+ ;,'\\"]), min_size=2, max_size=9).map(
-    "".join
-)
+PASSWORDS = st.lists(
+    st.sampled_from(["Xk7v", "Qz9m", "Lw2t", "%ff", "%00", "ä", "€", "😀", *"@#/?[]:%&=+ ;,'\\"]),
+    min_size=2,
+    max_size=9,
+).map("".join)
 
 
 @given(password=PASSWORDS, shape=st.sampled_from([*URL_SHAPES, *KEY_SHAPES]))
@@ -383,14 +281,38 @@ def test_no_message_repeats_a_part_of_any_password(password: str, shape: str) ->
     assert [] == [word for word in ("Xk7v", "Qz9m", "Lw2t") if word in message]
 
 
-@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).filter(lambda t: "\x00" not in t))
-def test_any_encoded_password_arrives(password: str) -> None:
-    """A percent-encoded password arrives as it is, whatever it holds."""
-    encoded = "".join(f"%{byte:02X}" for byte in password.encode())
-    assert Secret(password) == parse_dsn(f"postgresql://u:{encoded}@h/d", {}).password
+ANY_PASSWORD = st.one_of(
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20),
+    st.text("@#/?[]:%&=+ ;,'\\ä€😀aB1", min_size=1, max_size=20),
+)
 
 
-@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).filter(lambda t: "\x00" not in t))
+def every_byte(text: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in text.encode())
+
+
+def as_little_as_possible(text: str) -> str:
+    return quote(text, safe="!$'()*,;:&=+~é€")
+
+
+@given(password=ANY_PASSWORD, encoded=st.sampled_from([every_byte, as_little_as_possible]))
+@pytest.mark.parametrize("shape", ["postgresql://u:{}@h/d", "postgres://u:{}@[::1]:1,b:2/d?sslmode=require&max=1"])
+def test_any_encoded_password_arrives(password: str, encoded: Callable[[str], str], shape: str) -> None:
+    """A percent-encoded password arrives as it is, whatever it holds, and the rest of the address with it."""
+    target = parse_dsn(shape.format(encoded(password)), {})
+    assert (Secret(password), "u", "d") == (target.password, target.user, target.database)
+
+
+@given(ANY_PASSWORD)
+def test_any_encoded_password_arrives_in_the_query(password: str) -> None:
+    """A password in the query arrives as it is, the key's password too."""
+    target = parse_dsn(f"jdbc:postgresql://h/d?user=u&password={quote(password, safe='')}", {})
+    assert Secret(password) == target.password
+    target = parse_dsn(f"postgresql://u@h/d?sslpassword={every_byte(password)}", {})
+    assert Secret(password) == target.tls.key_password
+
+
+@given(ANY_PASSWORD)
 def test_any_quoted_password_arrives(password: str) -> None:
     """A quoted password in libpq's own form arrives as it is, whatever it holds."""
     quoted = password.replace("\\", "\\\\").replace("'", "\\'")

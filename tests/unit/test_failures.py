@@ -10,7 +10,7 @@ from sidecar.model import Disposition, Failure, Phase
 from sidecar.postgres.dsn import parse_dsn
 from sidecar.postgres.failures import AttemptError, failure_of, scrubbed
 from sidecar.postgres.target import TargetError, Tls
-from sidecar.postgres.tls import ssl_argument
+from sidecar.postgres.tls import ssl_arguments
 from tests.unit import builders
 
 
@@ -204,7 +204,7 @@ def test_errors_of_the_client_side(error: Exception, phase: Phase, reason: str, 
 def test_certificate_files_that_cannot_be_used_are_a_misconfiguration(tls: Tls) -> None:
     """A certificate file that is missing or broken does not heal by retrying, and is no missing socket."""
     with pytest.raises(Exception) as caught:
-        ssl_argument(tls)
+        ssl_arguments(tls)
     failure = failure_of(caught.value, Phase.CONNECT)
     assert Disposition.MISCONFIGURED is failure.disposition
     assert "socket" not in failure.reason

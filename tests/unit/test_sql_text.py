@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.contract.sql_text import parse_statement
+from sidecar.contract.sql_text import parse_statement, with_declared_types
 
 SINGLE = {
     "plain": "SELECT 1",
@@ -220,3 +220,34 @@ def test_a_row_of_dashes_takes_no_time() -> None:
     """A ruler of dashes behind an escape string is one comment, not one of 2^30 ways to read it."""
     for text in (f"SELECT E'a' {'-' * 400}\n, 1", f"SELECT E'a'\n{'-' * 400}\n, 1", f"SELECT E'a' {'-- ' * 200}"):
         assert "select" == parse_statement(text).verb
+
+
+@pytest.mark.parametrize(
+    ("sql", "types", "expected"),
+    [
+        ("SELECT $1", ("text",), "SELECT (($1::text[])[1])"),
+        ("SELECT $1", ("text[]",), "SELECT ($1::text[])"),
+        ("SELECT $2, $1, $2", ("a", "b[]"), "SELECT ($2::b[]), (($1::a[])[1]), ($2::b[])"),
+        ("SELECT '$1', \"$1\", $$ $1 $$, $1 -- $1", ("a",), "SELECT '$1', \"$1\", $$ $1 $$, (($1::a[])[1]) -- $1"),
+        ("SELECT /* $1 /* $1 */ */ a$1, E'\\' $1'", ("a",), "SELECT /* $1 /* $1 */ */ a$1, E'\\' $1'"),
+        ("SELECT $10", tuple("abcdefghij"), "SELECT (($10::j[])[1])"),
+        ("SELECT 1", (), "SELECT 1"),
+        ("SELECT $1::int", ("text",), "SELECT (($1::text[])[1])::int"),
+    ],
+)
+def test_types_are_written_beside_parameters(sql: str, types: tuple[str, ...], expected: str) -> None:
+    """Each parameter gets its type, and nothing that only looks like a parameter does."""
+    assert expected == with_declared_types(sql, types)
+
+
+@given(st.text(max_size=30) | st.text(st.sampled_from("$12 '\"a-*/\\eE;,()"), max_size=20))
+def test_types_leave_the_shape_of_any_statement(text: str) -> None:
+    """With types written into it, a statement is still one, of the same verb and the same parameters."""
+    try:
+        parsed = parse_statement(text)
+    except ValueError:
+        return
+    if parsed.parameters < 100:
+        typed = parse_statement(with_declared_types(parsed.sql, ("text",) * parsed.parameters or ("text",)))
+        assert parsed.parameters == typed.parameters
+        assert (parsed.verb == typed.verb) or parsed.verb.startswith("$")

@@ -252,6 +252,9 @@ relation_constraints AS (
     WHERE r.wants_constraints
       -- NOT ENFORCED is new in 18; the column is looked up by name because older servers have none
       AND COALESCE((pg_catalog.to_jsonb(c)->>'conenforced')::pg_catalog.bool, true)
+      -- a foreign key to a partitioned table has a row of its own for each partition
+      AND NOT EXISTS (
+          SELECT FROM pg_catalog.pg_constraint AS p WHERE p.oid = c.conparentid AND p.conrelid = c.conrelid)
     GROUP BY r.key
 ),
 --.

@@ -1,0 +1,1 @@
+"""Where contracts come from: each module reads one kind of source."""
