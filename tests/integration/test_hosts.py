@@ -1,5 +1,6 @@
 """Where an address leads: sockets, several hosts of which some are dead or silent, primaries and standbys."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -10,10 +11,17 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+import asyncpg
 import pytest
 
+from sidecar.attempt import Checker
+from sidecar.contract.reader import parse_contract
 from sidecar.embedded import EmbeddedPostgres, embedded_postgres
-from sidecar.model import Failure
+from sidecar.model import Disposition, Failure
+from sidecar.postgres.session import Limits
+from sidecar.postgres.source import DatabaseSource
+from sidecar.postgres.target import Secret
+from sidecar.report import Report
 from tests.integration.connecting import DEBIAN_BINARIES, Connected, connect, told
 from tests.integration.process import command, running
 from tests.integration.schemas import write_contract
@@ -253,3 +261,56 @@ def test_the_primary_is_found_past_a_silent_host_and_a_standby(pair: Pair, silen
     """Silent, standby, primary: the third is the one."""
     text = pair.url("standby,primary", "read-write").replace("@", f"@{HOST}:{silent},", 1)
     assert (HOST, pair.primary.port) == reached(connect(text, timeout_s=SHORT_S))
+
+
+@pytest.mark.skipif(not DEBIAN_BINARIES.is_dir(), reason=f"no pg_basebackup in {DEBIAN_BINARIES}")
+def test_a_standby_is_waited_for_by_an_image_that_writes(pair: Pair) -> None:
+    """Readers pass on a standby; writers try again until it is promoted, unless their owners have accepted it."""
+    asyncio.run(_execute(pair.primary.url(), "CREATE TABLE item (id int PRIMARY KEY)"))
+    asyncio.run(_replayed(pair))
+    relation = "contract: 1\nrelations:\n  item: {use: [%s], columns: {id: int}}\n"
+    accepted = "accept: [{code: server-read-only, object: server, reason: the image serves reads meanwhile}]\n"
+    assert _is_compatible(_attempt(pair, relation % "select"))
+    waiting = _attempt(pair, relation % "select, insert")
+    assert isinstance(waiting, Failure)
+    assert (Disposition.RETRY, "server is read-only", "25006") == (
+        waiting.disposition,
+        waiting.reason,
+        waiting.sqlstate,
+    )
+    assert ["server-read-only"] == [finding.code for finding in waiting.findings]
+    assert _is_compatible(_attempt(pair, relation % "select, insert" + accepted))
+    asyncio.run(_execute(pair.standby.url(password=pair.primary.password), "SELECT pg_promote()"))
+    assert _is_compatible(_attempt(pair, relation % "select, insert"))
+
+
+def _attempt(pair: Pair, contract: str) -> Report | Failure:
+    checker = Checker(
+        contract=parse_contract(contract.encode()),
+        source=DatabaseSource(variable="DATABASE_URL", text=Secret(pair.url("standby", "any"))),
+        environ={},
+        limits=Limits(),
+    )
+    return asyncio.run(checker.attempt(30.0))
+
+
+def _is_compatible(result: Report | Failure) -> bool:
+    return isinstance(result, Report) and result.is_compatible
+
+
+async def _execute(address: str, script: str) -> None:
+    connection = await asyncpg.connect(address)
+    try:
+        await connection.execute(script)
+    finally:
+        await connection.close()
+
+
+async def _replayed(pair: Pair) -> None:
+    """Wait until the standby has what the primary has."""
+    connection = await asyncpg.connect(pair.standby.url(password=pair.primary.password))
+    try:
+        while await connection.fetchval("SELECT to_regclass('item') IS NULL"):
+            await asyncio.sleep(0.05)
+    finally:
+        await connection.close()
