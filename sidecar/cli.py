@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "export": "write a contract from Drizzle, SQLAlchemy, SQL files or a live database",
     "probe": "ask the local sidecar's /ready or /live",
     "explain": "say what a finding means, how it shows and what to do; without a code, list all",
+    "contract": "validate a contract, show it as a table, or tell what another demands beyond it",
     "demo": "replay the incident on an embedded PostgreSQL",
 }
 

@@ -310,7 +310,10 @@ async def _replayed(pair: Pair) -> None:
     """Wait until the standby has what the primary has."""
     connection = await asyncpg.connect(pair.standby.url(password=pair.primary.password))
     try:
-        while await connection.fetchval("SELECT to_regclass('item') IS NULL"):
+        for _ in range(600):
+            if await connection.fetchval("SELECT to_regclass('item') IS NOT NULL"):
+                return
             await asyncio.sleep(0.05)
+        raise AssertionError("the standby does not follow")
     finally:
         await connection.close()
