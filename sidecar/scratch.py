@@ -17,8 +17,7 @@ from sidecar.identifiers import quote_identifier
 from sidecar.model import Phase
 from sidecar.postgres.dsn import parse_dsn
 from sidecar.postgres.failures import AttemptError, failure_of
-from sidecar.postgres.session import Limits
-from sidecar.postgres.session import _connect as connect
+from sidecar.postgres.session import Limits, connect
 from sidecar.postgres.target import Target, TargetError
 
 _Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"

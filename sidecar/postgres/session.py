@@ -80,7 +80,7 @@ async def open_session(target: Target, limits: Limits, search_path: tuple[str, .
     Raises:
         AttemptError: no host could be reached or let us in, or the transaction could not be opened.
     """
-    connection, address = await _connect(target, limits)
+    connection, address = await connect(target, limits)
     try:
         session = Session(connection, target, address)
         await session.run(_opening(target, limits, search_path), Phase.CONNECT)
@@ -113,7 +113,12 @@ def _opening(target: Target, limits: Limits, search_path: tuple[str, ...] | None
     return ";\n".join(["BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED READ ONLY", *lines])
 
 
-async def _connect(target: Target, limits: Limits) -> "tuple[asyncpg.Connection[asyncpg.Record], tuple[str, int]]":
+async def connect(target: Target, limits: Limits) -> "tuple[asyncpg.Connection[asyncpg.Record], tuple[str, int]]":
+    """Connect to the first host that lets us in and has the wanted role; return the connection and the host's address.
+
+    Raises:
+        AttemptError: none does; carries the last host's failure, or the first refusal.
+    """
     passes = ["standby", "any"] if target.session_attributes == "prefer-standby" else [target.session_attributes]
     last: AttemptError | None = None
     for attributes in passes:
