@@ -63,8 +63,7 @@ from sidecar.model import (
     Use,
 )
 
-# Names as in pg_type.
-_READER_ACCEPTS: dict[str, frozenset[str]] = {
+READER_ACCEPTS: dict[str, frozenset[str]] = {
     "int2": frozenset({"int4"}),
     "float4": frozenset({"float8"}),
     "varchar": frozenset({"text"}),
@@ -72,18 +71,20 @@ _READER_ACCEPTS: dict[str, frozenset[str]] = {
     "name": frozenset({"text", "varchar"}),
     "text": frozenset({"varchar"}),
 }
-_WRITER_ACCEPTS: dict[str, frozenset[str]] = {
-    **_READER_ACCEPTS,
+"""What is fine for a reader beside the type itself; names as in pg_type."""
+WRITER_ACCEPTS: dict[str, frozenset[str]] = {
+    **READER_ACCEPTS,
     "int2": frozenset({"int4", "int8", "numeric"}),
     "int4": frozenset({"int8", "numeric"}),
     "int8": frozenset({"numeric"}),
 }
+"""The same for a writer, who wants room for every value."""
 _STRINGS = frozenset({"text", "varchar", "bpchar", "name"})
 _INTERVAL_FIELDS = ("year", "month", "day", "hour", "minute", "second")
 _TIMES = frozenset({"time", "timetz", "timestamp", "timestamptz", "interval"})
 
 
-class _Side(msgspec.Struct, frozen=True):
+class Side(msgspec.Struct, frozen=True):
     """A type with its modifiers, on either side of the comparison."""
 
     oid: int
@@ -131,12 +132,12 @@ def takes_text(live: CatalogColumn, length: int, catalog: Catalog, *, in_array: 
     type_ = catalog.types.get(live.type_oid)
     if type_ is None:
         return False
-    side = _base(_Side(live.type_oid, type_, _modifiers_of(live.type_text)), catalog)
+    side = _base(Side(live.type_oid, type_, _modifiers_of(live.type_text)), catalog)
     if in_array:
         element = catalog.types.get(side.type.element_oid)
         if element is None:
             return False
-        side = _base(_Side(side.type.element_oid, element, side.modifiers), catalog)
+        side = _base(Side(side.type.element_oid, element, side.modifiers), catalog)
     limits = _numbers(side.modifiers)
     is_text = _is_builtin(side) and side.type.name in ("text", "varchar")
     return is_text and (not limits or limits[0] >= length)
@@ -186,8 +187,8 @@ def _is_compatible(
     expected_oid = catalog.type_oids[expected.key]
     if expected_oid not in catalog.types or live.type_oid not in catalog.types:
         return True  # gone between two snapshots: the reads that follow tell
-    wanted = _Side(expected_oid, catalog.types[expected_oid], expected.modifiers)
-    found = _Side(live.type_oid, catalog.types[live.type_oid], _modifiers_of(live.type_text))
+    wanted = Side(expected_oid, catalog.types[expected_oid], expected.modifiers)
+    found = Side(live.type_oid, catalog.types[live.type_oid], _modifiers_of(live.type_text))
     if type_policy_of(column, contract) is TypePolicy.EXACT:
         return wanted.oid == found.oid and wanted.modifiers == found.modifiers
     wanted, found = _below_domains(wanted, found, catalog)
@@ -206,64 +207,64 @@ def _modifiers_of(type_text: str) -> tuple[str, ...]:
         return ()
 
 
-def _below_domains(wanted: _Side, found: _Side, catalog: Catalog) -> tuple[_Side, _Side]:
+def _below_domains(wanted: Side, found: Side, catalog: Catalog) -> tuple[Side, Side]:
     if wanted.oid == found.oid:
         return wanted, found
     return _base(wanted, catalog), _base(found, catalog)
 
 
-def _base(side: _Side, catalog: Catalog) -> _Side:
+def _base(side: Side, catalog: Catalog) -> Side:
     while side.type.kind == "d" and side.type.base_oid in catalog.types:
         modifiers = _modifiers_of(side.type.base_text)
-        side = _Side(side.type.base_oid, catalog.types[side.type.base_oid], modifiers)
+        side = Side(side.type.base_oid, catalog.types[side.type.base_oid], modifiers)
     return side
 
 
-def _elements(wanted: _Side, found: _Side, catalog: Catalog) -> tuple[_Side, _Side] | None:
+def _elements(wanted: Side, found: Side, catalog: Catalog) -> tuple[Side, Side] | None:
     oids = wanted.type.element_oid, found.type.element_oid
     if not all(oid in catalog.types for oid in oids):
         return None
     return _below_domains(
-        _Side(oids[0], catalog.types[oids[0]], wanted.modifiers),
-        _Side(oids[1], catalog.types[oids[1]], found.modifiers),
+        Side(oids[0], catalog.types[oids[0]], wanted.modifiers),
+        Side(oids[1], catalog.types[oids[1]], found.modifiers),
         catalog,
     )
 
 
-def _reader_accepts(wanted: _Side, found: _Side, catalog: Catalog) -> bool:
+def _reader_accepts(wanted: Side, found: Side, catalog: Catalog) -> bool:
     elements = _elements(wanted, found, catalog)
     if elements is not None:
         return _reader_accepts(*elements, catalog)
     if wanted.oid == found.oid:
         return _same_dimensions(wanted, found)
-    return found.type.name in _accepted(_READER_ACCEPTS, wanted) and _is_builtin(found)
+    return found.type.name in _accepted(READER_ACCEPTS, wanted) and _is_builtin(found)
 
 
-def _writer_accepts(wanted: _Side, found: _Side, catalog: Catalog) -> bool:
+def _writer_accepts(wanted: Side, found: Side, catalog: Catalog) -> bool:
     elements = _elements(wanted, found, catalog)
     if elements is not None:
         return _writer_accepts(*elements, catalog)
-    if wanted.oid != found.oid and not (found.type.name in _accepted(_WRITER_ACCEPTS, wanted) and _is_builtin(found)):
+    if wanted.oid != found.oid and not (found.type.name in _accepted(WRITER_ACCEPTS, wanted) and _is_builtin(found)):
         return False
-    return _holds(wanted, found)
+    return holds(wanted, found)
 
 
-def _accepted(table: dict[str, frozenset[str]], wanted: _Side) -> frozenset[str]:
+def _accepted(table: dict[str, frozenset[str]], wanted: Side) -> frozenset[str]:
     if wanted.type.kind == "e":
         return frozenset({"text", "varchar"})
     return table.get(wanted.type.name, frozenset()) if _is_builtin(wanted) else frozenset()
 
 
-def _is_builtin(side: _Side) -> bool:
+def _is_builtin(side: Side) -> bool:
     return side.type.schema == "pg_catalog"
 
 
-def _same_dimensions(wanted: _Side, found: _Side) -> bool:
+def _same_dimensions(wanted: Side, found: Side) -> bool:
     """Modifiers of built-in types change no reader; those of others (vector(3)) are part of the value."""
     return _is_builtin(found) or not wanted.modifiers or wanted.modifiers == found.modifiers
 
 
-def _holds(wanted: _Side, found: _Side) -> bool:
+def holds(wanted: Side, found: Side) -> bool:
     """True if every value that fits ``wanted`` fits ``found``, of the same or an accepted type."""
     if not _is_builtin(found):
         return wanted.modifiers == found.modifiers or not (wanted.modifiers and found.modifiers)
@@ -279,12 +280,12 @@ def _holds(wanted: _Side, found: _Side) -> bool:
     return bounds == limits
 
 
-def _cuts_fields(wanted: _Side, found: _Side) -> bool:
+def _cuts_fields(wanted: Side, found: Side) -> bool:
     """True for an interval that keeps some fields only (interval year to month), and not those that are written."""
     return found.type.name == "interval" and _finest_field(found) < _finest_field(wanted)
 
 
-def _finest_field(side: _Side) -> int:
+def _finest_field(side: Side) -> int:
     """Return the place of an interval's last field; what is finer is cut (timestamp.c, AdjustIntervalForTypmod)."""
     fields = side.modifiers[0].split() if side.modifiers and side.modifiers[0][:1].isalpha() else ["second"]
     return _INTERVAL_FIELDS.index(fields[-1]) if fields[-1] in _INTERVAL_FIELDS else len(_INTERVAL_FIELDS)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from sidecar.compatibility.matching import SYSTEM_COLUMNS, type_policy_of, types_of
-from sidecar.compatibility.types import _READER_ACCEPTS, _WRITER_ACCEPTS, _holds, _Side
+from sidecar.compatibility.types import READER_ACCEPTS, WRITER_ACCEPTS, Side, holds
 from sidecar.compatibility.upserts import action_of
 from sidecar.identifiers import display_identifier, display_path, quote_literal
 from sidecar.model import (
@@ -256,14 +256,14 @@ def _implies(before: TypeName, after: TypeName, use: frozenset[Use]) -> bool:
     if names[0] is None or names[1] is None:
         return before.key == after.key and before.schema != "pg_catalog" and not after.modifiers
     sides = [
-        _Side(0, CatalogType("pg_catalog", name, "b", 0, 0, "", False), type_.modifiers)
+        Side(0, CatalogType("pg_catalog", name, "b", 0, 0, "", False), type_.modifiers)
         for name, type_ in zip((names[0], names[1]), (before, after), strict=True)
     ]
-    if Use.SELECT in use and not _accepted(_READER_ACCEPTS, names[0]) <= _accepted(_READER_ACCEPTS, names[1]):
+    if Use.SELECT in use and not _accepted(READER_ACCEPTS, names[0]) <= _accepted(READER_ACCEPTS, names[1]):
         return False
     if not use & _WRITES:
         return True
-    return _accepted(_WRITER_ACCEPTS, names[0]) <= _accepted(_WRITER_ACCEPTS, names[1]) and _holds(sides[1], sides[0])
+    return _accepted(WRITER_ACCEPTS, names[0]) <= _accepted(WRITER_ACCEPTS, names[1]) and holds(sides[1], sides[0])
 
 
 def _accepted(table: dict[str, frozenset[str]], name: str) -> frozenset[str]:

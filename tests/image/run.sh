@@ -80,3 +80,28 @@ if [ -n "$previous" ] && [ "$previous" != "$(podman image ls --quiet --no-trunc 
 fi
 
 PYTHONPATH=. "$python" tests/image/smoke.py "$image"
+
+# The recipes of config/README.md: a contract that is made while the application's image is built.
+build() { # name, Dockerfile, context, and more arguments
+    podman build --quiet --pull=never --format docker --layers=false --network host \
+        --secret "id=pip.conf,src=$work/pip.conf" --volume "${SSL_CERT_FILE:-$certificates}:$certificates:ro" \
+        --tag "$1" --file "$2" "${@:4}" "$3" >/dev/null
+}
+application=schema-readiness-recipe-application
+recipe=schema-readiness-recipe
+trap 'podman image rm --force --ignore "$application" "$recipe" >/dev/null; rm -rf "$work"' EXIT
+mkdir "$work/drizzle" "$work/sqlalchemy"
+cp -r tests/export/snapshots/version6 "$work/drizzle/drizzle"
+cp tests/export/shop_models.py "$work/sqlalchemy/"
+cat >"$work/application.Dockerfile" <<END
+FROM $base
+RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \\
+    python3 -m pip install --quiet --break-system-packages --root-user-action ignore sqlalchemy==2.1.9
+END
+build "$application" "$work/application.Dockerfile" "$work/sqlalchemy"
+for kind in drizzle sqlalchemy; do
+    build "$recipe" "tests/image/recipes/$kind.Dockerfile" "$work/$kind" \
+        --build-arg "SIDECAR=$image" --build-arg "APPLICATION=$application"
+    podman run --rm "$recipe" cat /contract/contract.json >"$work/$kind.json"
+    PYTHONPATH=. "$python" -m sidecar contract validate "$work/$kind.json"
+done

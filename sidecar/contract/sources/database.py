@@ -187,7 +187,7 @@ class _Writer:
         return ColumnDocument(
             type=text,
             nullable=not (column.not_null or self._refuses_null(column.type_oid)),
-            use=None if is_whole else tuple(use.value for use in uses),  # type: ignore[misc]
+            use=None if is_whole else tuple(use.value for use in uses),  # type: ignore[misc] # TRUNCATE is no use of a column
         )
 
     def _constraints(self, relation: FoundRelation) -> ConstraintsDocument:
@@ -369,7 +369,7 @@ def _head(found: FoundMigrations) -> MigrationsDocument:
     usual = tool.table.name == found.table and found.schema == (tool.table.schema or "public")
     return MigrationsDocument(
         tool=found.tool,
-        head=head,  # type: ignore[arg-type]
+        head=head,  # type: ignore[arg-type] # dict is invariant
         table=None if usual else contract_key(found.schema, found.table),
         count=found.count,
     )

@@ -126,7 +126,7 @@ class _Reconstruction:
     def _key(self, text: str, snapshot: _Entities) -> _Key:
         kind, _, names = text.partition("\0")
         try:
-            return (kind, *decoded(names.encode(), tuple[str | None, ...], ""))  # type: ignore[arg-type]
+            return (kind, *decoded(names.encode(), tuple[str | None, ...], ""))  # type: ignore[arg-type] # a generic alias is no type to mypy
         except (ExportError, ValueError) as error:
             raise ExportError(f"{self._places[snapshot.id]}: the key of a change is unreadable: {text!r}") from error
 
