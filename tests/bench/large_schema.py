@@ -7,8 +7,10 @@ Every figure is the median of several runs, all made side by side on one embedde
 
 import asyncio
 import statistics
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import asyncpg
 
@@ -16,7 +18,7 @@ from sidecar.attempt import Checker
 from sidecar.contract.exported import written
 from sidecar.contract.reader import parse_contract
 from sidecar.embedded import embedded_postgres
-from sidecar.exporting import export_database
+from sidecar.exporting import export_database, export_sql
 from sidecar.postgres.dsn import parse_dsn
 from sidecar.postgres.session import Limits
 from sidecar.postgres.source import DatabaseSource
@@ -32,10 +34,13 @@ FLOOR = """
 """
 
 
-async def main(url: str) -> None:
+async def main(url: str, directory: Path) -> None:
     connection = await asyncpg.connect(url)
     columns = ", ".join(f"c{n} {('text', 'int', 'timestamptz', 'numeric(10,2)')[n % 4]}" for n in range(COLUMNS - 1))
-    await connection.execute(";".join(f"CREATE TABLE t{n} (id int PRIMARY KEY, {columns})" for n in range(TABLES)))
+    script = ";\n".join(f"CREATE TABLE t{n} (id int PRIMARY KEY, {columns})" for n in range(TABLES))
+    await connection.execute(script)
+    dump = directory / "schema.sql"
+    dump.write_text(f"{script};\n")
     await connection.close()
     target = parse_dsn(url, {})
 
@@ -46,6 +51,9 @@ async def main(url: str) -> None:
 
     async def export() -> None:
         written((await export_database(target)).document)
+
+    async def from_sql() -> None:
+        written((await asyncio.to_thread(export_sql, [str(dump)], scratch_url=url)).document)
 
     text = written((await export_database(target)).document)
     checker = Checker(
@@ -66,6 +74,7 @@ async def main(url: str) -> None:
     actions: dict[str, Callable[[], Awaitable[None]]] = {
         "floor: connect, fetch the columns": floor,
         "export database, written as JSON": export,
+        "export sql: built, read back": from_sql,
         "contract read (no server)": read,
         "check: one attempt": check,
     }
@@ -84,4 +93,5 @@ async def main(url: str) -> None:
 if __name__ == "__main__":
     with embedded_postgres() as server:
         server.start()
-        asyncio.run(main(server.url()))
+        with tempfile.TemporaryDirectory() as directory:
+            asyncio.run(main(server.url(), Path(directory)))
