@@ -22,6 +22,7 @@ from sidecar.exporting import export_sql
 from tests.conftest import PASSWORD, Database, make_database
 from tests.export.checking import codes, export, findings, url_of
 from tests.export.schema import OMISSIONS, SCHEMA
+from tests.integration.process import heed_interrupts
 
 OTHER_BINARIES = Path("/usr/lib/postgresql/15/bin")
 
@@ -674,6 +675,7 @@ def test_interrupted_export_leaves_nothing(write: Write, server: EmbeddedPostgre
         [sys.executable, "-c", script, folder, server.url()],
         stderr=subprocess.DEVNULL,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        preexec_fn=heed_interrupts,
     ) as process:
         deadline = time.monotonic() + 20
         while not is_sleeping(server) and time.monotonic() < deadline:

@@ -137,6 +137,11 @@ def running(
         sidecar.close()
 
 
+def heed_interrupts() -> None:
+    """For a child that is to get SIGINT: what a shell starts in the background ignores it, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def command(*arguments: str, environ: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
     """Run any command of the program to its end."""
     return subprocess.run(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PASSWORD, Database
-from tests.integration.process import WITHIN_S, command, running
+from tests.integration.process import WITHIN_S, command, heed_interrupts, running
 from tests.integration.schemas import CONTRACT, SCHEMA, write_contract
 
 URL = f"postgresql://app:{PASSWORD}@127.0.0.1:1/app"
@@ -303,6 +303,7 @@ def test_demo_cleans_up_when_interrupted(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_interrupts,
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
