@@ -675,7 +675,7 @@ def test_interrupted_export_leaves_nothing(write: Write, server: EmbeddedPostgre
         [sys.executable, "-c", script, folder, server.url()],
         stderr=subprocess.DEVNULL,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
-        preexec_fn=heed_interrupts,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 - no thread runs here
     ) as process:
         deadline = time.monotonic() + 20
         while not is_sleeping(server) and time.monotonic() < deadline:

@@ -138,7 +138,7 @@ def running(
 
 
 def heed_interrupts() -> None:
-    """For a child that is to get SIGINT: what a shell starts in the background ignores it, and so would its children."""
+    """For a child that is to get SIGINT: what a shell starts in the background ignores it, with its children."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

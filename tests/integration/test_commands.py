@@ -303,7 +303,7 @@ def test_demo_cleans_up_when_interrupted(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=heed_interrupts,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 - no thread runs here
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
