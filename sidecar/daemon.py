@@ -3,24 +3,34 @@
 import asyncio
 import contextlib
 import gc
+import platform
+import random
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
+import msgspec
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from sidecar import logs
+from sidecar import __version__, drift, logs
 from sidecar.attempt import Checker
+from sidecar.bugs import bug_line, frames_of
 from sidecar.contract.errors import ContractError
 from sidecar.endpoints import BusyError, admin_app, probe_app
 from sidecar.listen import ListenError, bind, shown
 from sidecar.metrics import Metrics
-from sidecar.model import Contract
+from sidecar.model import Contract, Disposition, Failure
+from sidecar.model import Phase as AttemptPhase
+from sidecar.postgres.target import TargetError
 from sidecar.preflight import OUTCOMES
-from sidecar.readiness import Concluded, DrainStarted, Event, Phase, State, advance
+from sidecar.readiness import Concluded, DrainStarted, DriftChecked, Event, PassRestored, Phase, State, advance
 from sidecar.report import Conclusion, ContractSummary, ExitCode, Outcome, Report, termination_message
 from sidecar.settings import Settings, Values
+from sidecar.state_file import Key, Pass, StateFileError, key_of, read_pass, write_pass
+from sidecar.status import About
 from sidecar.termination import write_termination_log
 from sidecar.wiring import arriving_contract, checker_of, policy_of, run_preflight
 
@@ -69,9 +79,17 @@ class _Daemon:
         self._settings = settings
         self._environ = environ
         self._logger = logger
-        self._metrics = Metrics(CollectorRegistry())
+        self._metrics = Metrics(CollectorRegistry(), drift_interval_s=settings.values.drift_interval_s)
+        self._about = About(
+            version=__version__,
+            python=platform.python_version(),
+            contract_file=settings.values.contract,
+            drift_interval_s=settings.values.drift_interval_s,
+            settings=settings.in_force,
+        )
         self._checker: Checker | None = None
-        self._checking = False
+        self._is_asked = False
+        self._one_connection = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -83,7 +101,7 @@ class _Daemon:
         count = self._metrics.observe_request
         apps = [("SIDECAR_LISTEN", self._settings.listen, probe_app(self._current, self._metrics.expose, count))]
         if self._settings.admin_listen is not None:
-            admin = admin_app(self._current, self._check, count)
+            admin = admin_app(self._current, self._describe, self._check, count)
             apps.append(("SIDECAR_ADMIN_LISTEN", self._settings.admin_listen, admin))
         async with contextlib.AsyncExitStack() as stack:
             listeners = []
@@ -122,20 +140,34 @@ class _Daemon:
             return ExitCode.MISCONFIGURED
         self._note_contract(contract)
         self._checker = checker_of(self._settings, contract, self._environ)
-        task = asyncio.create_task(run_preflight(self._checker, policy_of(self._settings), self._apply))
-        await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            task.cancel()
-            await asyncio.wait((task,))
-            return self._interrupted(stop.result())
-        conclusion = task.result()
-        if conclusion.outcome is not Outcome.COMPATIBLE:
-            return conclusion.exit_code
+        if not self._restored(contract):
+            task = asyncio.create_task(run_preflight(self._checker, policy_of(self._settings), self._apply))
+            await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                await _cancelled(task)
+                return self._interrupted(stop.result())
+            conclusion = task.result()
+            if conclusion.outcome is not Outcome.COMPATIBLE:
+                return conclusion.exit_code
+            self._remember(contract, conclusion.report)
         gc.collect()  # the catalog and the contract's scaffolding go now, not at some scrape
+        await self._stay(stop)
+        return ExitCode.OK
+
+    async def _stay(self, stop: "asyncio.Future[signal.Signals]") -> None:
+        """Stay ready until told to stop, looking for drift meanwhile; then drain."""
+        schedule = drift.Schedule(
+            interval_s=self._settings.values.drift_interval_s,
+            backoff=msgspec.structs.replace(self._settings.backoff, max_s=drift.VERIFY_MAX_S),
+        )
+        is_restored = self.state.restored_from is not None
+        watching = asyncio.create_task(
+            drift.watch(self._look, schedule, is_restored=is_restored, sleep=asyncio.sleep, jitter=random.random)
+        )
         received = await asyncio.shield(stop)
         self._apply(DrainStarted(at=time.time(), signal=received.name))
+        await _cancelled(watching)
         await self._drain()
-        return ExitCode.OK
 
     def last_line(self, code: ExitCode) -> str:
         """Return the one line that says why the process ends."""
@@ -161,26 +193,87 @@ class _Daemon:
         return ExitCode.INTERRUPTED if received is signal.SIGINT else ExitCode.TERMINATED
 
     async def _check(self) -> Conclusion:
-        """Make one attempt on demand. It changes neither readiness nor what is remembered of the preflight."""
+        """Make one attempt on demand. It changes no readiness; once ready, what it finds is drift."""
         if self._checker is None or self.state.phase in (Phase.STARTING, Phase.CHECKING, Phase.BLOCKED):
             raise BusyError("the preflight is under way; see /status")
-        if self._checking:
+        if self._is_asked:
             raise BusyError("another check is under way")
-        self._checking = True
+        self._is_asked = True
         began = time.monotonic()
         try:
-            result = await self._checker.attempt(policy_of(self._settings).attempt_timeout_s, 0)
+            result = await self._look()
         finally:
-            self._checking = False
+            self._is_asked = False
         elapsed_s = time.monotonic() - began
         if isinstance(result, Report):
-            outcome = Outcome.COMPATIBLE if result.is_compatible else Outcome.INCOMPATIBLE
-            return Conclusion(outcome=outcome, attempts=1, elapsed_s=elapsed_s, report=result)
+            return Conclusion(outcome=Outcome(result.verdict), attempts=1, elapsed_s=elapsed_s, report=result)
         return Conclusion(outcome=OUTCOMES[result.disposition], attempts=1, elapsed_s=elapsed_s, failure=result)
+
+    async def _look(self) -> Report | Failure:
+        """Make one attempt after the preflight, never two at a time, and tell what it found."""
+        assert self._checker is not None
+        async with self._one_connection:
+            began = time.monotonic()
+            try:
+                result = await self._checker.attempt(policy_of(self._settings).attempt_timeout_s, 0)
+            except Exception as error:  # a bug is no reason to close /ready, nor to stop looking
+                self._logger.debug(logs.BUG, frames=frames_of(error))
+                result = Failure(
+                    phase=AttemptPhase.CATALOG, disposition=Disposition.UNDETERMINED, reason=bug_line(error)
+                )
+            duration_s = time.monotonic() - began
+        report, failure = (result, None) if isinstance(result, Report) else (None, result)
+        self._apply(DriftChecked(at=time.time(), duration_s=duration_s, report=report, failure=failure))
+        return result
+
+    def _restored(self, contract: Contract) -> bool:
+        """Open /ready with the pass that an earlier process of this pod left, if there is one."""
+        path = self._settings.values.state_file
+        key = self._key(contract)
+        if path == "off" or key is None:
+            return False
+        try:
+            found = read_pass(path, key)
+        except StateFileError as error:
+            self._note(logs.STATE_FILE_UNUSED, str(error))
+            return False
+        if found is not None:
+            self._apply(PassRestored(at=time.time(), verdict_at=found.verdict_at, report=found.report))
+        return found is not None
+
+    def _remember(self, contract: Contract, report: Report | None) -> None:
+        """Leave the pass for the next process of this pod."""
+        path = self._settings.values.state_file
+        key = self._key(contract)
+        if path == "off" or key is None or report is None:
+            return
+        try:
+            write_pass(path, Pass(key=key, verdict_at=self.state.since, report=report))
+        except (OSError, ValueError) as error:  # ValueError: a name that is no text
+            self._note(logs.STATE_FILE_FAILED, (getattr(error, "strerror", None) or type(error).__name__).lower())
+
+    def _key(self, contract: Contract) -> Key | None:
+        """Return what a pass of this process is about; None where the database's address cannot be read now."""
+        try:
+            target = self._settings.source.load(self._environ)
+        except TargetError:
+            return None
+        return key_of(contract.digest, self._settings.values.pod_uid, target)
+
+    def _note(self, event: str, error: str) -> None:
+        """Tell what went wrong with the state file, in the log and in /status."""
+        path = self._settings.values.state_file
+        self._logger.warning(event, path=path, error=error)
+        note = f"{event}: {path}: {error}"
+        self._about = msgspec.structs.replace(self._about, notes=(*self._about.notes, note))
 
     def _note_contract(self, contract: Contract) -> None:
         summary = ContractSummary.of(contract)
         self._metrics.observe_contract(summary)
+        written_at = None
+        with contextlib.suppress(OSError):
+            written_at = Path(self._settings.values.contract).stat().st_mtime
+        self._about = msgspec.structs.replace(self._about, contract=summary, contract_written_at=written_at)
         self._logger.info(
             logs.CONTRACT_LOADED,
             contract=summary.name,
@@ -192,10 +285,19 @@ class _Daemon:
     def _current(self) -> State:
         return self.state
 
+    def _describe(self) -> About:
+        return self._about
+
     def _apply(self, event: Event) -> None:
         self.state = advance(self.state, event)
         self._metrics.observe(self.state, event)
         logs.observe(self._logger, self.state, event)
+
+
+async def _cancelled(task: "asyncio.Task[Any]") -> None:
+    """End a task and wait until it has let go of its connection."""
+    task.cancel()
+    await asyncio.wait((task,))
 
 
 @contextlib.contextmanager

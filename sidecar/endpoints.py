@@ -1,6 +1,7 @@
 """The two HTTP applications. They answer from memory: what they are given is a callable that returns the state."""
 
 import json
+import time
 from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
@@ -8,15 +9,21 @@ from aiohttp.typedefs import Handler
 
 from sidecar.readiness import State
 from sidecar.report import Conclusion, to_json, to_text
-from sidecar.status import status_to_json, status_to_text
+from sidecar.status import STYLE_HASH, About, status_to_json, status_to_page, status_to_text
 
 CurrentState = Callable[[], State]
+Describe = Callable[[], About]
 Expose = Callable[[str], tuple[bytes, str]]
 CountRequest = Callable[[str, str, str, int], None]
 Check = Callable[[], Awaitable[Conclusion]]
 
 MAX_REQUEST_BODY_BYTES = 1024
 """No endpoint reads a body."""
+
+PAGE_POLICY = (
+    f"default-src 'none'; style-src '{STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""What a browser may do with the page: show it, in its own style."""
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST"})
 
@@ -48,20 +55,27 @@ def probe_app(current: CurrentState, expose: Expose, count: CountRequest) -> web
     return _app("probe", count, {"/ready": {"GET": ready}, "/live": {"GET": live}, "/metrics": {"GET": metrics}})
 
 
-def admin_app(current: CurrentState, check: Check, count: CountRequest) -> web.Application:
+def admin_app(current: CurrentState, describe: Describe, check: Check, count: CountRequest) -> web.Application:
     """Return the application for people and tools inside the pod.
 
     Args:
         current: returns the state in force.
+        describe: returns what there is to say of the process.
         check: makes one attempt now and changes nothing; raises BusyError.
         count: told of every answer.
     """
 
     async def status(request: web.Request) -> web.Response:
-        state = current()
-        if _wants_json(request):
-            return _json(status_to_json(state))
-        return _text(status_to_text(state).rstrip("\n"))
+        state, about = current(), describe()
+        match _wanted(request):
+            case "json":
+                return _json(status_to_json(state, about))
+            case "html":
+                page = status_to_page(state, about, time.time())
+                headers = {"Content-Security-Policy": PAGE_POLICY, "Referrer-Policy": "no-referrer"}
+                return web.Response(text=page, content_type="text/html", headers=headers)
+            case _:
+                return _text(status_to_text(state, about, time.time()).rstrip("\n"))
 
     async def check_now(request: web.Request) -> web.Response:
         try:
@@ -69,7 +83,7 @@ def admin_app(current: CurrentState, check: Check, count: CountRequest) -> web.A
         except BusyError as error:
             return _text(str(error), 409)
         code = 200 if conclusion.report is not None else 503
-        if _wants_json(request):
+        if _wanted(request) == "json":
             return _json(to_json(conclusion), code)
         return _text(to_text(conclusion).rstrip("\n"), code)
 
@@ -114,9 +128,26 @@ def _options(allowed: str) -> Handler:
     return options
 
 
-def _wants_json(request: web.Request) -> bool:
+def _wanted(request: web.Request) -> str:
+    """Return json, html or text: what ``?format=`` names, else what the Accept header prefers among them."""
     asked = request.query.get("format", "")
-    return asked == "json" or (not asked and "application/json" in request.headers.get(hdrs.ACCEPT, ""))
+    if asked:
+        return asked
+    forms = {"application/json": "json", "text/html": "html", "text/plain": "text"}
+    best, form = 0.0, "text"
+    for part in request.headers.get(hdrs.ACCEPT, "").split(","):
+        kind, *parameters = (word.strip() for word in part.lower().split(";"))
+        quality = next((_number(word[2:]) for word in parameters if word.startswith("q=")), 1.0)
+        if kind in forms and quality > best:
+            best, form = quality, forms[kind]
+    return form
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 def _text(text: str, status: int = 200) -> web.Response:

@@ -56,6 +56,13 @@ def display_path(*names: str | None) -> str:
     return ".".join(display_identifier(name) for name in names if name is not None)
 
 
+def printable(text: str) -> str:
+    """Return the text with whatever a terminal would obey, a line break included, written out."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
 def truncate_identifier(name: str) -> str:
     """Return ``name`` cut to 63 bytes at a character boundary, as the server does when it reads SQL."""
     encoded = name.encode()

@@ -9,7 +9,17 @@ from typing import Any, TextIO
 import structlog
 
 from sidecar.model import Finding
-from sidecar.readiness import AttemptEnded, Concluded, DrainStarted, Event, Phase, State
+from sidecar.readiness import (
+    AttemptEnded,
+    Concluded,
+    DrainStarted,
+    Drift,
+    DriftChecked,
+    Event,
+    PassRestored,
+    Phase,
+    State,
+)
 from sidecar.report import Conclusion, ExitCode, Report, finding_to_json, position_to_json
 from sidecar.settings import Values
 
@@ -21,6 +31,13 @@ ATTEMPT_FAILED = "attempt failed"
 ATTEMPT_DECIDED = "attempt decided"
 BLOCKED = "blocked"
 READY = "ready"
+RESTORED = "restored"
+STATE_FILE_UNUSED = "state file not used"
+STATE_FILE_FAILED = "state file not written"
+DRIFT_FOUND = "drift found"
+DRIFT_CLEARED = "drift cleared"
+DRIFT_UNKNOWN = "drift check failed"
+DRIFT_CHECKED = "drift checked"
 DRAINING = "draining"
 EXITED = "exited"
 TERMINATION_LOG_FAILED = "termination log not written"
@@ -129,7 +146,7 @@ def observe(logger: Logger, state: State, event: Event) -> None:
                 ATTEMPT_DECIDED,
                 attempt=event.number,
                 duration_s=round(event.duration_s, 3),
-                verdict="compatible" if event.report.is_compatible else "incompatible",
+                verdict=event.report.verdict,
                 findings=len(event.report.findings),
             )
         case Concluded() if state.phase is Phase.READY and event.conclusion.report is not None:
@@ -140,8 +157,35 @@ def observe(logger: Logger, state: State, event: Event) -> None:
                 **_context(event.conclusion.report),
                 **_findings(event.conclusion.report.findings),
             )
+        case PassRestored():
+            logger.info(RESTORED, verdict_at=round(event.verdict_at, 3), **_context(event.report))
+        case DriftChecked() if state.drift is not None:
+            _observe_drift(logger, state.drift, event)
         case DrainStarted():
             logger.info(DRAINING, signal=event.signal)
+
+
+def _observe_drift(logger: Logger, drift: Drift, event: DriftChecked) -> None:
+    """Log a check after ready: one line where it changed what is known, else one for debugging."""
+    fields: dict[str, Any] = {"check": drift.checks, "duration_s": round(drift.duration_s, 3)}
+    if drift.failure is not None:
+        log = logger.warning if drift.is_news else logger.debug
+        log(
+            DRIFT_UNKNOWN,
+            **fields,
+            disposition=drift.failure.disposition.value,
+            reason=drift.failure.reason,
+            message=drift.failure.message,
+            sqlstate=drift.failure.sqlstate,
+        )
+    elif drift.report is not None and drift.since == event.at:
+        log, name = (logger.error, DRIFT_FOUND) if drift.findings else (logger.info, DRIFT_CLEARED)
+        if drift.report.migrations is not None:
+            fields["migrations"] = position_to_json(drift.report)
+        log(name, **fields, **_context(drift.report), **_findings(drift.findings))
+    elif drift.report is not None:
+        log = logger.info if drift.is_news else logger.debug
+        log(DRIFT_CHECKED, **fields, verdict=drift.report.verdict, findings=len(drift.findings))
 
 
 def log_exit(logger: Logger, code: ExitCode, conclusion: Conclusion | None, reason: str) -> None:

@@ -16,7 +16,8 @@ from prometheus_client import (
 from prometheus_client.exposition import choose_encoder
 
 from sidecar import __version__
-from sidecar.readiness import AttemptEnded, Concluded, Event, Phase, State
+from sidecar.model import Finding
+from sidecar.readiness import AttemptEnded, Concluded, DriftChecked, Event, PassRestored, Phase, State
 from sidecar.report import ContractSummary, Report
 
 PREFIX = "schema_preflight"
@@ -25,13 +26,19 @@ ATTEMPT_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10
 disable_created_metrics()  # type: ignore[no-untyped-call] # the library's own gap
 
 VERDICTS = ("none", "compatible", "incompatible")
+OUTCOMES = ("compatible", "incompatible", "retry", "refused", "misconfigured", "undetermined")
 
 
 class Metrics:
     """The sidecar's metrics."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        """Register everything on ``registry``, process metrics included."""
+    def __init__(self, registry: CollectorRegistry, *, drift_interval_s: float = 0.0) -> None:
+        """Register everything on ``registry``, process metrics included.
+
+        Args:
+            registry: takes the metrics.
+            drift_interval_s: the setting in force, for alerts to compare with.
+        """
         self._registry = registry
         ProcessCollector(registry=registry)
         self._ready = Gauge(f"{PREFIX}_ready", "1 while /ready answers 200.", registry=registry)
@@ -78,6 +85,30 @@ class Metrics:
             ["host", "port", "database", "role", "server_version"],
             registry=registry,
         )
+        self._restored = Gauge(
+            f"{PREFIX}_restored",
+            "1 if /ready was opened by a pass of the state file and not by a preflight of this process.",
+            registry=registry,
+        )
+        self._drift_findings = Gauge(
+            f"{PREFIX}_drift_findings",
+            "Findings of the last check after ready that were not there when /ready opened, by code and severity.",
+            ["code", "severity"],
+            registry=registry,
+        )
+        self._drift_checks = Counter(
+            f"{PREFIX}_drift_checks", "Checks after ready that ended, by outcome.", ["outcome"], registry=registry
+        )
+        self._drift_check_time = Gauge(
+            f"{PREFIX}_drift_check_timestamp_seconds",
+            "When a check after ready last reached a verdict, in seconds since the epoch; 0 before.",
+            registry=registry,
+        )
+        Gauge(
+            f"{PREFIX}_drift_interval_seconds",
+            "Mean time between checks after ready; 0: there are none.",
+            registry=registry,
+        ).set(drift_interval_s)
         build = Gauge(f"{PREFIX}_build_info", "The sidecar itself.", ["version", "python"], registry=registry)
         build.labels(version=__version__, python=platform.python_version()).set(1)
         self._requests = Counter(
@@ -86,8 +117,9 @@ class Metrics:
             ["listener", "path", "method", "code"],
             registry=registry,
         )
-        for outcome in ("compatible", "incompatible", "retry", "refused", "misconfigured", "undetermined"):
+        for outcome in OUTCOMES:
             self._attempts.labels(outcome=outcome)
+            self._drift_checks.labels(outcome=outcome)
         self._show_verdict("none")
 
     def observe(self, state: State, event: Event) -> None:
@@ -96,16 +128,20 @@ class Metrics:
         match event:
             case AttemptEnded():
                 self._attempt_duration.observe(event.duration_s)
-                if event.failure is not None:
-                    self._attempts.labels(outcome=event.failure.disposition.value).inc()
-                elif event.report is not None:
-                    verdict = "compatible" if event.report.is_compatible else "incompatible"
-                    self._attempts.labels(outcome=verdict).inc()
-                    self._show_verdict(verdict)
-                    self._verdict_time.set(event.at)
-                    self._show_report(event.report)
+                self._attempts.labels(outcome=_outcome(event)).inc()
+                if event.report is not None:
+                    self._show_report(event.report, event.at)
             case Concluded() if state.phase is Phase.READY:
                 self._time_to_ready.set(event.conclusion.elapsed_s)
+            case PassRestored():
+                self._restored.set(state.restored_from is not None)
+                self._show_report(event.report, event.verdict_at)
+            case DriftChecked():
+                self._attempt_duration.observe(event.duration_s)
+                self._drift_checks.labels(outcome=_outcome(event)).inc()
+                if event.report is not None and state.drift is not None:
+                    self._drift_check_time.set(event.at)
+                    _show_findings(self._drift_findings, state.drift.findings)
 
     def observe_contract(self, contract: ContractSummary) -> None:
         """Take note of the contract in force."""
@@ -127,10 +163,10 @@ class Metrics:
         for name in VERDICTS:
             self._verdict.labels(verdict=name).set(name == verdict)
 
-    def _show_report(self, report: Report) -> None:
-        self._findings.clear()
-        for finding in report.findings:
-            self._findings.labels(code=finding.code, severity=finding.severity.value).inc()
+    def _show_report(self, report: Report, at: float) -> None:
+        self._show_verdict(report.verdict)
+        self._verdict_time.set(at)
+        _show_findings(self._findings, report.findings)
         database = report.database
         self._database_info.clear()
         self._database_info.labels(
@@ -140,3 +176,15 @@ class Metrics:
             role=database.role,
             server_version=database.server_version,
         ).set(1)
+
+
+def _outcome(event: AttemptEnded | DriftChecked) -> str:
+    if event.report is not None:
+        return event.report.verdict
+    return event.failure.disposition.value if event.failure is not None else "undetermined"
+
+
+def _show_findings(gauge: Gauge, findings: tuple[Finding, ...]) -> None:
+    gauge.clear()
+    for finding in findings:
+        gauge.labels(code=finding.code, severity=finding.severity.value).inc()

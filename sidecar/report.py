@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from sidecar.compatibility.migrations import sentence
+from sidecar.identifiers import printable
 from sidecar.model import Contract, Database, Failure, Finding, MigrationPosition, Severity
 
 TERMINATION_MESSAGE_BYTES = 4096
@@ -99,12 +100,17 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return not self.errors
 
     @property
+    def verdict(self) -> str:
+        """The verdict in one word."""
+        return (Outcome.COMPATIBLE if self.is_compatible else Outcome.INCOMPATIBLE).value
+
+    @property
     def headline(self) -> str:
         """The first finding that gates, and how many more there are; without one, how many findings."""
         errors = self.errors
         if not errors:
             return _count(self)
-        return f"{_sentence(errors[0])}{_more(len(errors))}"
+        return f"{finding_sentence(errors[0])}{_more(len(errors))}"
 
 
 class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,7 +191,7 @@ def finding_to_json(finding: Finding) -> dict[str, Any]:
 
 def to_text(conclusion: Conclusion, *, colour: bool = False) -> str:
     """Return the conclusion for a person, newline-terminated lines of ordinary text."""
-    lines = [_painted(conclusion.headline, conclusion, colour)]
+    lines = [conclusion.headline]
     lines += [f"  {problem}" for problem in conclusion.problems[1:]]
     if conclusion.failure is not None and conclusion.failure.help:
         lines.append(f"  {conclusion.failure.help}")
@@ -195,7 +201,8 @@ def to_text(conclusion: Conclusion, *, colour: bool = False) -> str:
         if report.findings:
             lines += ["", _count(report)]
             lines += [line for finding in report.findings for line in finding_lines(finding)]
-    return "\n".join(lines) + "\n"
+    first, *rest = map(printable, lines)
+    return "\n".join((_painted(first, conclusion, colour), *rest)) + "\n"
 
 
 def context_lines(report: Report) -> list[str]:
@@ -210,15 +217,15 @@ def context_lines(report: Report) -> list[str]:
         f" {contract.digest[:19]}",
         f"  database  {database.name} on {database.host}:{database.port} as {database.role}"
         f" (PostgreSQL {database.server_version}{standby})",
-        f"  checked   {_coverage(report.coverage)}",
+        f"  checked   {coverage_sentence(report.coverage)}",
     ]
 
 
 def finding_lines(finding: Finding) -> list[str]:
     """Return a finding in two lines: what is wrong, and the mend."""
     if finding.accepted is not None:
-        return [f"  accepted {finding.code}: {_sentence(finding)}", f"          because: {finding.accepted}"]
-    return [f"  {finding.severity:<7} {finding.code}: {_sentence(finding)}", f"          {finding.help}"]
+        return [f"  accepted {finding.code}: {finding_sentence(finding)}", f"          because: {finding.accepted}"]
+    return [f"  {finding.severity:<7} {finding.code}: {finding_sentence(finding)}", f"          {finding.help}"]
 
 
 def termination_message(conclusion: Conclusion) -> bytes:
@@ -232,7 +239,8 @@ def termination_message(conclusion: Conclusion) -> bytes:
     return head.encode() + tail
 
 
-def _sentence(finding: Finding) -> str:
+def finding_sentence(finding: Finding) -> str:
+    """Return what is wrong in one line, with its SQLSTATE."""
     return f"{finding.message} ({finding.sqlstate})" if finding.sqlstate else finding.message
 
 
@@ -242,17 +250,18 @@ def _count(report: Report) -> str:
     warnings = len(report.findings) - errors - accepted
     if not report.findings:
         return f"the database carries everything that contract {report.contract.name} names"
-    return f"{_plural(errors, 'error')}, {_plural(warnings, 'warning')}" + (f", {accepted} accepted" * bool(accepted))
+    return f"{plural(errors, 'error')}, {plural(warnings, 'warning')}" + (f", {accepted} accepted" * bool(accepted))
 
 
-def _coverage(coverage: Coverage) -> str:
+def coverage_sentence(coverage: Coverage) -> str:
     """Say what was run and what was only planned."""
-    run = f", {_plural(coverage.queries_run, 'query', 'queries')} run" if coverage.queries_run else ""
-    read = _plural(coverage.relations_read, "relation")
-    return f"{read} read{run}, {_plural(coverage.statements_planned, 'statement')} planned and not run"
+    run = f", {plural(coverage.queries_run, 'query', 'queries')} run" if coverage.queries_run else ""
+    read = plural(coverage.relations_read, "relation")
+    return f"{read} read{run}, {plural(coverage.statements_planned, 'statement')} planned and not run"
 
 
-def _plural(count: int, one: str, many: str = "") -> str:
+def plural(count: int, one: str, many: str = "") -> str:
+    """Return the count with its noun."""
     return f"{count} {one if count == 1 else many or f'{one}s'}"
 
 

@@ -57,9 +57,19 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Meta(ge=0, le=_DAY_S, description="how long to check a mismatch again, for a migration under way, in seconds"),
     ] = 0.0
+    drift_interval_s: Annotated[
+        float,
+        Meta(ge=0, le=_DAY_S, description="about how often to look for drift once ready, in seconds; 0: never"),
+    ] = 0.0
     backoff_base_s: Annotated[_Seconds, Meta(description="longest first wait between attempts, in seconds")] = 0.5
     backoff_max_s: Annotated[_Seconds, Meta(description="longest wait between attempts, in seconds")] = 10.0
     strict: Annotated[bool, Meta(description="true: warnings gate too")] = False
+    state_file: Annotated[
+        str, Meta(description="file that remembers a pass for a container restart of the same pod, or off")
+    ] = "off"
+    pod_uid: Annotated[
+        str, Meta(description="the pod's UID, which the state file is for; without it, the host's name")
+    ] = ""
     drain_s: Annotated[
         float, Meta(ge=0, le=_DAY_S, description="how long to answer 503 draining after SIGTERM, in seconds")
     ] = 0.0
@@ -90,6 +100,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def backoff(self) -> Backoff:
         """The back-off that the settings ask for."""
         return Backoff(base_s=self.values.backoff_base_s, max_s=self.values.backoff_max_s)
+
+    @property
+    def in_force(self) -> tuple[tuple[str, str], ...]:
+        """Every setting by its variable, as people write it; of the database, which variable says where it is."""
+        shown = [(field.variable, written(getattr(self.values, field.name))) for field in fields()]
+        return (*shown, ("database", f"from {self.source.variable}"))
 
 
 class SettingsError(Exception):
@@ -122,6 +138,11 @@ class Field(msgspec.Struct, frozen=True):
 def fields() -> tuple[Field, ...]:
     """Return every setting in the order of the table."""
     return tuple(Field(info.name, info.default, _description(info.type)) for info in msgspec.structs.fields(Values))
+
+
+def written(value: object) -> str:
+    """Return a setting's value as it is written in an environment."""
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def load_settings(environ: Mapping[str, str], flags: Mapping[str, str | None]) -> Settings:

@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 
-from sidecar.commands.shared import add_settings, bug_line, settings_from, termination_log_from
+from sidecar.bugs import bug_line
+from sidecar.commands.shared import add_settings, settings_from, termination_log_from
 from sidecar.contract.errors import ContractError
 from sidecar.readiness import AttemptEnded, Event
 from sidecar.report import Conclusion, ExitCode, termination_message, to_json, to_text

@@ -34,7 +34,8 @@ def _serve(arguments: argparse.Namespace) -> ExitCode:
     import asyncio
 
     from sidecar import logs
-    from sidecar.commands.shared import bug_line, frames_of, settings_from, termination_log_from
+    from sidecar.bugs import bug_line, frames_of
+    from sidecar.commands.shared import settings_from, termination_log_from
     from sidecar.daemon import last_words, serve
     from sidecar.settings import SettingsError, Values
 

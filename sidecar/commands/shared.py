@@ -1,8 +1,7 @@
-"""What ``serve`` and ``check`` have in common: the settings as flags, and telling what went wrong."""
+"""What ``serve`` and ``check`` have in common: the settings as flags."""
 
 import argparse
 import os
-import traceback
 
 from sidecar.settings import DEFAULT_TERMINATION_LOG, Settings, fields, load_settings
 
@@ -37,15 +36,3 @@ def termination_log_from(arguments: argparse.Namespace) -> str:
     """Return where the last words go; also where the settings as a whole cannot be used."""
     given: str | None = arguments.termination_log
     return given or os.environ.get("SIDECAR_TERMINATION_LOG") or DEFAULT_TERMINATION_LOG
-
-
-def frames_of(error: BaseException) -> list[str]:
-    """Return module and line of every frame, innermost last: no message and no values, which could hold anything."""
-    return [
-        f"{frame.f_globals.get('__name__', '?')}:{line}" for frame, line in traceback.walk_tb(error.__traceback__)
-    ] or ["an unknown place"]
-
-
-def bug_line(error: BaseException) -> str:
-    """Return the one line that tells an error which nobody expected."""
-    return f"bug: {type(error).__name__} in {frames_of(error)[-1]}; please report it"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sidecar.compatibility.upserts import action_of
 from sidecar.contract.comparison import Comparison, Demand, shown_foreign_key, shown_key, shown_upsert
-from sidecar.identifiers import display_identifier, display_path, quote_literal
+from sidecar.identifiers import display_identifier, display_path, printable, quote_literal
 from sidecar.model import Contract, ContractColumn, ContractRelation, Name, Severity, Use
 
 MIN_WIDTH = 80
@@ -58,11 +58,6 @@ def render_comparison(comparison: Comparison, names: tuple[str, str], *, strict:
         lines += ["", f"{second} no longer needs"]
         lines += [_demand_line("-", demand) for demand in comparison.no_longer]
     return "\n".join(lines) + "\n"
-
-
-def printable(text: str) -> str:
-    """Return the text with whatever a terminal would obey, a line break included, written out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def _demand_line(sign: str, demand: Demand) -> str:

@@ -11,7 +11,7 @@ from sidecar.cli import COMMANDS
 from sidecar.contract.reader import parse_contract, read_contract
 from sidecar.metrics import Metrics
 from sidecar.report import ExitCode
-from sidecar.settings import fields
+from sidecar.settings import fields, written
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -28,13 +28,9 @@ def rows(title: str) -> list[list[str]]:
     return [[cell.strip().strip("`") for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 
 
-def shown(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def test_settings_table_is_the_settings() -> None:
     """Names, defaults and meanings are those of the code, in its order."""
-    assert [[f.variable, shown(f.default), f.description] for f in fields()] == rows("Settings")
+    assert [[f.variable, written(f.default), f.description] for f in fields()] == rows("Settings")
 
 
 def test_exit_codes_table_is_the_exit_codes() -> None:
@@ -66,7 +62,7 @@ def test_settings_are_all_in_the_env_example() -> None:
     """config/env.example names every setting with its default, the contract's path aside."""
     text = (ROOT / "config" / "env.example").read_text()
     given = dict(re.findall(r"^(SIDECAR_\w+)=(.*)$", text, re.MULTILINE))
-    assert {f.variable: shown(f.default) for f in fields()} | {"SIDECAR_CONTRACT": given["SIDECAR_CONTRACT"]} == given
+    assert {f.variable: written(f.default) for f in fields()} | {"SIDECAR_CONTRACT": given["SIDECAR_CONTRACT"]} == given
 
 
 def test_contracts_that_are_shown_are_contracts() -> None:
