@@ -87,8 +87,8 @@ def _finding(finding: Finding) -> str:
     severity = "accepted" if finding.accepted is not None else finding.severity.value
     mend = f"because: {finding.accepted}" if finding.accepted is not None else finding.help
     return (
-        f'<tr><td class="{severity}">{severity}</td><td><code>{escape(finding.code)}</code></td>'
-        f"<td><code>{_text(finding.object)}</code></td><td>{escape(finding.sqlstate or '')}</td>"
+        f'<tr><td class="{severity}">{severity}</td><td><code>{_text(finding.code)}</code></td>'
+        f"<td><code>{_text(finding.object)}</code></td><td>{_text(finding.sqlstate or '')}</td>"
         f"<td>{_text(finding.message)}<br><small>{_text(mend)}</small></td></tr>"
     )
 

@@ -2,14 +2,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.model import Disposition, Failure
+from sidecar.model import Disposition, Failure, Finding
 from sidecar.readiness import (
     ATTEMPTS_KEPT,
     AttemptEnded,
     AttemptStarted,
     Concluded,
     DrainStarted,
+    DriftChecked,
     Event,
+    PassRestored,
     Phase,
     State,
     advance,
@@ -44,6 +46,15 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
         conclusion=st.sampled_from([builders.conclusion(outcome, builders.finding()) for outcome in Outcome]),
     ),
 )
+CHECKS = st.builds(
+    DriftChecked,
+    at=TIMES,
+    duration_s=st.floats(0, 99),
+    report=st.just(builders.report(builders.finding())) | st.just(builders.report()) | st.none(),
+    failure=FAILURES,
+)
+EVENTS |= CHECKS
+RESTORED = PassRestored(at=9.0, verdict_at=3.0, report=builders.report(builders.warning()))
 DRAINS = st.builds(DrainStarted, at=TIMES, signal=st.sampled_from(["SIGTERM", "SIGINT"]))
 
 
@@ -227,3 +238,82 @@ def test_a_strict_mismatch_blocks_with_the_warning() -> None:
     report = builders.report(builders.warning(), strict=True)
     state = after(AttemptEnded(at=3.0, number=1, duration_s=0.1, report=report, retry_in_s=5.0))
     assert "blocked: column public.workflow.name may hold NULL" == state.line
+
+
+def checked(at: float, *findings: Finding, failure: Failure | None = None) -> DriftChecked:
+    return DriftChecked(at=at, duration_s=0.1, report=None if failure else builders.report(*findings), failure=failure)
+
+
+@given(later=st.lists(EVENTS | st.just(RESTORED), max_size=12))
+def test_a_restored_pass_is_a_latch_like_any_other(later: list[Event]) -> None:
+    """Ready by the state file is ready: nothing short of a shutdown takes it back."""
+    assert after(RESTORED, *later).is_ready
+
+
+def test_a_restored_pass_tells_where_it_came_from() -> None:
+    """The verdict is the old one, with its time and its findings; this process made no attempt."""
+    state = after(RESTORED)
+    assert (Phase.READY, 9.0, 3.0, RESTORED.report, ()) == (
+        state.phase,
+        state.since,
+        state.restored_from,
+        state.report,
+        state.attempts,
+    )
+
+
+@given(st.lists(CHECKS, min_size=1, max_size=6))
+def test_no_check_opens_anything(events: list[Event]) -> None:
+    """Before the preflight has passed, a check is nobody's business."""
+    assert State() == after(*events)
+
+
+def test_drift_is_what_was_not_there_when_ready_opened() -> None:
+    """A warning of the verdict that opened is known; what came after it is told, with the time it was first seen."""
+    state = after(RESTORED, checked(20.0, builders.warning()), checked(30.0, builders.warning(), builders.finding()))
+    assert state.drift is not None
+    assert ((builders.finding(),), 30.0, 2, True) == (
+        state.drift.findings,
+        state.drift.since,
+        state.drift.checks,
+        state.drift.is_news,
+    )
+    again = advance(state, checked(40.0, builders.finding("the same in other words")))
+    assert again.drift is not None
+    assert (30.0, 40.0, False) == (again.drift.since, again.drift.at, again.drift.is_news)
+
+
+def test_what_the_contract_accepts_is_no_drift() -> None:
+    """An accepted finding is known, by definition."""
+    state = after(PASSED, checked(20.0, builders.finding(accepted="we know")))
+    assert state.drift is not None
+    assert () == state.drift.findings
+
+
+def test_drift_that_was_mended_is_news_once() -> None:
+    """When the findings are gone, that is told once."""
+    state = after(PASSED, checked(20.0, builders.finding()), checked(30.0))
+    assert state.drift is not None
+    assert ((), 30.0, True) == (state.drift.findings, state.drift.since, state.drift.is_news)
+    again = advance(state, checked(40.0))
+    assert again.drift is not None
+    assert (30.0, False) == (again.drift.since, again.drift.is_news)
+
+
+def test_a_check_that_failed_forgets_nothing() -> None:
+    """While the database is away, the last verdict and its findings stay, and since when nothing is known is told."""
+    found = checked(20.0, builders.finding())
+    state = after(PASSED, found, checked(30.0, failure=builders.failure()), checked(40.0, failure=builders.failure()))
+    assert state.drift is not None
+    assert (found.report, (builders.finding(),), 20.0) == (state.drift.report, state.drift.findings, state.drift.since)
+    assert (30.0, 40.0, False) == (state.drift.failing_since, state.drift.at, state.drift.is_news)
+    back = advance(state, checked(50.0, builders.finding()))
+    assert back.drift is not None
+    assert (None, None, True) == (back.drift.failing_since, back.drift.failure, back.drift.is_news)
+
+
+def test_a_name_cannot_break_the_line() -> None:
+    """A column whose name has a line break stays in one line of /ready."""
+    report = builders.report(builders.finding("column co\nlor\u202e does not exist"))
+    state = after(AttemptEnded(at=3.0, number=1, duration_s=0.1, report=report, retry_in_s=5.0))
+    assert r"blocked: column co\nlor\u202e does not exist (42703)" == state.line
