@@ -28,7 +28,8 @@ dd, td { overflow-wrap: anywhere }
 bdi { unicode-bidi: isolate }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-top: 1px solid var(--line) }
-th { color: var(--faint); font-weight: normal; white-space: nowrap }
+th { color: var(--faint); font-weight: normal }
+th, td:nth-child(-n+2) { white-space: nowrap; overflow-wrap: normal }
 .error { color: var(--bad) }
 .warning { color: var(--warn) }
 small, .accepted { color: var(--faint) }

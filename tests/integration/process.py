@@ -110,11 +110,12 @@ def running(
     program: tuple[str, ...] = ("-m", "sidecar", "serve"),
     *,
     read: bool = True,
+    wrapper: tuple[str, ...] = (),
 ) -> Iterator[Sidecar]:
-    """Run the daemon on free ports; kill it afterwards if it still runs."""
+    """Run the daemon on free ports, as the last words of ``wrapper``; kill it afterwards if it still runs."""
     termination_log = tmp_path / "termination-log"
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-X", "dev", *program],
+        [*wrapper, sys.executable, "-W", "error", "-X", "dev", *program],
         env=_clean_environ()
         | {
             "SIDECAR_LISTEN": ":0",

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.contract.comparison import compare_contracts
-from sidecar.contract.rendering import printable, render_comparison, render_contract
+from sidecar.contract.rendering import render_comparison, render_contract
+from sidecar.identifiers import printable
 from sidecar.model import (
     Acceptance,
     Contract,
