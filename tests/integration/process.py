@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -136,6 +137,15 @@ def running(
         process.kill()
         process.wait()
         sidecar.close()
+
+
+def let_in(path: Path) -> None:
+    """Let another user reach ``path``: pytest's folders for temporary files are their owner's alone."""
+    top = Path(tempfile.gettempdir())
+    for directory in (path, *path.parents):
+        if directory == top or top not in directory.parents:
+            break
+        directory.chmod(0o755)
 
 
 def heed_interrupts() -> None:

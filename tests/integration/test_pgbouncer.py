@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from tests.conftest import PASSWORD, Database
-from tests.integration.process import command
+from tests.integration.process import command, let_in
 from tests.integration.schemas import SCHEMA, write_contract
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -55,7 +55,8 @@ default_pool_size = 1
     user = None
     if os.geteuid() == 0:  # PgBouncer refuses to run as root
         user = pwd.getpwnam("nobody").pw_uid
-        for path in (directory, *directory.iterdir(), *list(tmp_path.parents)[:2], tmp_path):
+        let_in(directory)
+        for path in directory.iterdir():
             path.chmod(0o755)
     with subprocess.Popen(
         [PGBOUNCER, "-q", str(directory / "ini")], user=user, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL

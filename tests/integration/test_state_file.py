@@ -144,10 +144,8 @@ def test_a_full_or_missing_disk_is_told_and_costs_nothing(realtime: Database, tm
     volume = tmp_path / "volume"
     volume.mkdir()
     script = f'mount -t tmpfs -o size=4k tmpfs {volume} && head -c 4096 /dev/zero > {volume}/full && exec "$@"'
-    for path, error in (
-        (volume / "pass.json", "no space left on device"),
-        (tmp_path / "absent" / "pass.json", "no such"),
-    ):
+    full, absent = volume / "pass.json", tmp_path / "absent" / "pass.json"
+    for path, error in ((full, "no space left on device"), (absent, "no such file or directory")):
         environ = environ_for(realtime, tmp_path, SIDECAR_STATE_FILE=str(path))
         with running(tmp_path, environ, wrapper=("unshare", "--mount", "sh", "-c", script, "sh")) as sidecar:
             assert error == sidecar.wait_for("state file not written")["error"]
