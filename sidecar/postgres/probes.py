@@ -1,5 +1,6 @@
 """Runs the probe statements: all in one round trip while they pass, by halves to find every one that does not."""
 
+import contextlib
 import os
 
 from sidecar.compatibility.codes import NOT_CHECKED
@@ -66,6 +67,9 @@ async def run_probes(
         return await run.judge(statements, last=last)
     except AttemptError as error:
         if error.failure.sqlstate != _STATEMENT_TIMEOUT or not any(s.fallback or s.run for s in statements):
+            if error.failure.sqlstate:  # the server lives, and so does what was prepared in it
+                with contextlib.suppress(AttemptError):
+                    await run.undo()
             raise
         await run.undo()
         run.shorter = True

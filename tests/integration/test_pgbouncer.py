@@ -100,6 +100,36 @@ def test_works_through_a_pooler_and_leaves_nothing_to_the_next_client(
     assert expected == asyncio.run(left_behind())
 
 
+def test_a_lock_met_while_planning_leaves_nothing_prepared(realtime: Database, pooled_url: str, tmp_path: Path) -> None:
+    """A locked partition stops a plan where the statement is prepared already: a retry, and no name is left."""
+    realtime.execute(
+        "CREATE TABLE event (id int) PARTITION BY RANGE (id); CREATE TABLE event_1 PARTITION OF event DEFAULT;"
+        f" GRANT SELECT, UPDATE ON event TO {realtime.role}"
+    )
+    contract = write_contract(tmp_path, "contract: 1\nname: a\nqueries: {read: SELECT id FROM event WHERE id > $1}\n")
+    environ = {
+        "DATABASE_URL": pooled_url,
+        "SIDECAR_CONTRACT": contract,
+        "SIDECAR_LOCK_TIMEOUT_S": "0.2",
+        "SIDECAR_MAX_ATTEMPTS": "1",
+    }
+
+    async def checked_while_locked() -> "tuple[subprocess.CompletedProcess[str], int]":
+        holder = await asyncpg.connect(realtime.server.url(realtime.name))
+        async with holder.transaction():
+            await holder.execute("LOCK TABLE event_1 IN ACCESS EXCLUSIVE MODE")
+            done = await asyncio.to_thread(command, "check", environ=environ)
+        await holder.close()
+        client = await asyncpg.connect(pooled_url, statement_cache_size=0)
+        left = await client.fetchval("SELECT count(*) FROM pg_prepared_statements WHERE from_sql")
+        await client.close()
+        return done, left
+
+    done, left = asyncio.run(checked_while_locked())
+    assert (4, 0) == (done.returncode, left), done.stdout
+    assert "lock" in done.stdout
+
+
 def test_unknown_database_at_the_pooler_is_a_refusal(pooled_url: str, tmp_path: Path) -> None:
     """PgBouncer answers 08P01 to that; its words decide, and it is no mismatch."""
     url = pooled_url.rpartition("/")[0] + "/nowhere"
