@@ -65,7 +65,19 @@ def main() -> int:
             print(results[major], file=sys.stderr)
             continue
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS],
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "-n",
+                "auto",
+                "--dist",
+                "worksteal",
+                *TESTS,
+            ],
             cwd=ROOT,
             env=os.environ | {"SIDECAR_TEST_PG_BINDIR": str(binaries)},
             check=False,
