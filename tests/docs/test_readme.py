@@ -74,10 +74,14 @@ def test_contracts_that_are_shown_are_contracts() -> None:
 
 def test_links_lead_somewhere() -> None:
     """Every relative link of every document names a file that is there."""
-    for document in (README, *(p.read_text() for p in ROOT.glob("k8s/README.md"))):
-        base = ROOT if document is README else ROOT / "k8s"
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document):
-            assert (base / target).exists(), target
+    for document in (
+        *ROOT.glob("*.md"),
+        *ROOT.glob("k8s/*.md"),
+        *ROOT.glob("config/*.md"),
+        *ROOT.glob("tests/**/*.md"),
+    ):
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document}: {target}"
 
 
 def test_pods_that_are_shown_are_pods() -> None:
