@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: demo test test-matrix bench lint reference lock manifests image clean
+.PHONY: demo test test-matrix bench lint reference lock manifests image sbom clean
 
 demo: $(VENV)/ready
 	$(RUN) -m sidecar demo
@@ -42,9 +42,13 @@ lock:
 manifests: $(VENV)/ready
 	VENV=$(VENV) bash tests/manifests/run.sh
 
-# Builds the image and runs it next to a real server; needs root, podman, buildah and mmdebstrap.
+# Builds the image and runs it next to a real server; needs root, podman, buildah, mmdebstrap, psql.
 image: $(VENV)/ready
 	PYTHON=$(abspath $(RUN)) bash tests/image/run.sh
+
+# Writes what the image carries to build/: an SBOM and the licences; needs podman and the image (make image).
+sbom: $(VENV)/ready
+	$(RUN) -m tests.tools.sbom
 
 $(VENV)/ready: requirements-dev.lock
 	$(PYTHON) -m venv $(VENV)
