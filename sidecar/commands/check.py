@@ -11,10 +11,10 @@ import sys
 from sidecar.bugs import bug_line
 from sidecar.commands.shared import add_settings, settings_from, termination_log_from
 from sidecar.contract.errors import ContractError
+from sidecar.lookups import Lookups
 from sidecar.readiness import AttemptEnded, Event
 from sidecar.report import Conclusion, ExitCode, termination_message, to_json, to_text
 from sidecar.settings import Settings, SettingsError
-from sidecar.streams import settle
 from sidecar.termination import write_termination_log
 from sidecar.wiring import arriving_contract, checker_of, policy_of, run_preflight
 
@@ -22,15 +22,17 @@ from sidecar.wiring import arriving_contract, checker_of, policy_of, run_preflig
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags to ``parser``."""
     parser.add_argument("--output", choices=("text", "json"), default="text", help="form of the result; default text")
-    add_settings(parser, leave_out=("listen", "admin_listen", "drain_s", "log_format", "log_level"))
+    daemons = ("listen", "admin_listen", "drift_interval_s", "state_file", "pod_uid", "drain_s")
+    add_settings(parser, leave_out=(*daemons, "log_format", "log_level"))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the preflight, print the result, and return the exit code."""
     conclusion: Conclusion | None = None
+    lookups = Lookups()
     try:
         settings = settings_from(arguments)
-        conclusion, code = asyncio.run(_check(settings, quiet=arguments.output == "json"))
+        conclusion, code = lookups.run(_check(settings, quiet=arguments.output == "json"))
         message = b"interrupted before a verdict\n"
     except SettingsError as error:
         conclusion = Conclusion.misconfigured(error.problems)
@@ -47,8 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         failed = write_termination_log(path, message)
         if failed is not None:
             _complain(f"sidecar: {path} not written: {failed.strerror}")
-    settle(sys.stderr)
-    return int(code)
+    return lookups.end(int(code))
 
 
 async def _check(settings: Settings, *, quiet: bool) -> tuple[Conclusion | None, ExitCode]:
@@ -100,4 +101,3 @@ def _print(conclusion: Conclusion, output: str) -> None:
     text = to_text(conclusion, colour=colour) if output == "text" else json.dumps(to_json(conclusion), indent=2) + "\n"
     with contextlib.suppress(OSError):  # whoever reads on may have read enough; the exit code says the rest
         sys.stdout.write(text)
-    settle(sys.stdout)

@@ -5,8 +5,12 @@ import os
 import signal
 import sys
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from sidecar.report import Conclusion, ExitCode
+
+if TYPE_CHECKING:
+    from sidecar.lookups import Lookups
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,17 +26,13 @@ def run(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit_now)
 
-    from sidecar.streams import settle
+    from sidecar.lookups import Lookups
 
-    try:
-        return int(_serve(arguments))
-    finally:
-        settle(sys.stderr)
+    lookups = Lookups()
+    return lookups.end(int(_serve(arguments, lookups)))
 
 
-def _serve(arguments: argparse.Namespace) -> ExitCode:
-    import asyncio
-
+def _serve(arguments: argparse.Namespace, lookups: "Lookups") -> ExitCode:
     from sidecar import logs
     from sidecar.bugs import bug_line, frames_of
     from sidecar.commands.shared import settings_from, termination_log_from
@@ -48,7 +48,7 @@ def _serve(arguments: argparse.Namespace) -> ExitCode:
         return conclusion.exit_code
     logger = logs.configure(settings.values)
     try:
-        return asyncio.run(serve(settings, os.environ, logger))
+        return lookups.run(serve(settings, os.environ, logger))
     except Exception as error:
         logger.debug(logs.BUG, frames=frames_of(error))
         last_words(settings.values, logger, ExitCode.BUG, None, bug_line(error))
