@@ -76,10 +76,13 @@ def scrubbed(failure: Failure, secrets: tuple[str, ...]) -> Failure:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and its causes, outermost first; an error that causes itself ends the walk."""
+    """Yield the error and its causes, outermost first; an error that causes itself ends the walk.
+
+    So does one that was told already: a connection that is lost while a refusal is dealt with is lost, not refused.
+    """
     seen: set[int] = set()
     following: BaseException | None = error
-    while following is not None and id(following) not in seen:
+    while following is not None and id(following) not in seen and not isinstance(following, AttemptError):
         seen.add(id(following))
         yield following
         following = following.__cause__ or (None if following.__suppress_context__ else following.__context__)

@@ -288,7 +288,11 @@ def test_a_server_that_demands_client_certificates(world: World, query: str, exp
     """The right certificate gets in, an encrypted key too; none, the wrong one and a broken one do not, for good."""
     _reload(world, "trusted")
     versions = f"&ssl_min_protocol_version={version}&ssl_max_protocol_version={version}"
-    result = connect(world.url(query + versions, user="certified"))
+    for _ in range(5):
+        result = connect(world.url(query + versions, user="certified"))
+        # In TLS 1.3 the server's alert races with the end of its connection, and what is lost is tried again.
+        if told(result) != "retry: connection lost":
+            break
     assert expected == told(result)
     assert isinstance(result, Failure) is (expected != "TLS")
     assert KEY_PASSWORD not in str(result)
