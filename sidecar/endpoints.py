@@ -1,6 +1,8 @@
 """The two HTTP applications. They answer from memory: what they are given is a callable that returns the state."""
 
+import ipaddress
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable
 
@@ -87,14 +89,23 @@ def admin_app(current: CurrentState, describe: Describe, check: Check, count: Co
             return _json(to_json(conclusion), code)
         return _text(to_text(conclusion).rstrip("\n"), code)
 
-    return _app("admin", count, {"/status": {"GET": status}, "/check": {"POST": check_now}})
+    return _app("admin", count, {"/status": {"GET": status}, "/check": {"POST": check_now}}, refuse=_foreign)
 
 
-def _app(listener: str, count: CountRequest, routes: dict[str, dict[str, Handler]]) -> web.Application:
+def _app(
+    listener: str,
+    count: CountRequest,
+    routes: dict[str, dict[str, Handler]],
+    *,
+    refuse: Callable[[web.Request], str] = lambda request: "",
+) -> web.Application:
+    """Return an application that answers these routes, unless ``refuse`` gives a reason not to."""
+
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            response = await handler(request)
+            reason = refuse(request)
+            response = _text(reason, 403) if reason else await handler(request)
         except web.HTTPMethodNotAllowed as error:
             allowed = ", ".join(sorted(error.allowed_methods))
             response = _text(f"method not allowed; {request.path} takes {allowed}", 405)
@@ -126,6 +137,31 @@ def _options(allowed: str) -> Handler:
         return web.Response(status=204, headers={hdrs.ALLOW: allowed})
 
     return options
+
+
+def _foreign(request: web.Request) -> str:
+    """Return why a request to the admin listener is refused: it comes from somebody else's page.
+
+    Whoever forwards the port to a laptop has a browser there, and any page in it can send requests to localhost: under
+    a name of its own that leads there (DNS rebinding), or by a form (cross-site request forgery).
+    """
+    host = request.headers.get(hdrs.HOST, "localhost")
+    if not _is_loopback(host):
+        return "refused: this listener answers to localhost and loopback addresses alone"
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
+        return "refused: the request comes from another site's page"
+    return ""
+
+
+def _is_loopback(host: str) -> bool:
+    name = host.rpartition(":")[0] if re.search(r":\d*\Z", host) else host
+    if name.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _wanted(request: web.Request) -> str:

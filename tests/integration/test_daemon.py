@@ -436,6 +436,27 @@ def test_endpoints_and_methods(realtime: Database, tmp_path: Path) -> None:
         assert openmetrics.body.endswith("# EOF\n")
 
 
+def test_the_admin_listener_answers_no_other_site(realtime: Database, tmp_path: Path) -> None:
+    """A page in the browser of whoever forwarded the port can neither read the state nor make a check."""
+    with running(tmp_path, environ_for(realtime.url, write_contract(tmp_path))) as sidecar:
+        sidecar.wait_for("ready")
+        port = sidecar.address("admin")[1]
+
+        def asked(path: str, method: str, **headers: str) -> int:
+            return sidecar.ask(path, method=method, listener="admin", headers=headers).status
+
+        for host in ("evil.example", f"evil.example:{port}", f"localhost.evil.example:{port}", "10.0.0.7", "", ":9633"):
+            assert (403, 403) == (asked("/status", "GET", Host=host), asked("/check", "POST", Host=host)), host
+        for origin in ("http://evil.example", "null", f"http://localhost:{port + 1}", "http://localhost"):
+            assert 403 == asked("/check", "POST", Host=f"localhost:{port}", Origin=origin), origin
+        lines = sidecar.ask("/metrics").body.splitlines()
+        assert {"0.0"} == {line.split()[-1] for line in lines if line.startswith("schema_preflight_drift_checks_total")}
+        for host in (f"localhost:{port}", f"LOCALHOST:{port}", f"127.0.0.1:{port}", f"[::1]:{port}", "127.8.8.8"):
+            assert 200 == asked("/status", "GET", Host=host), host
+        assert 200 == asked("/check", "POST", Host=f"localhost:{port}", Origin=f"http://localhost:{port}")
+        assert 200 == sidecar.ask("/ready", headers={"Host": "10.0.0.7:9632"}).status
+
+
 def test_probe_command_tells_ready_from_not_ready(realtime: Database, tmp_path: Path) -> None:
     """probe exits 0 for 200 and 1 for anything else, over IPv4 and IPv6."""
     contract = write_contract(tmp_path)
