@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from sidecar.backoff import Backoff
-from sidecar.model import Disposition, Failure
+from sidecar.model import CONNECTION_LOST, Disposition, Failure
 from sidecar.readiness import AttemptEnded, AttemptStarted, Concluded, Event
 from sidecar.report import Conclusion, Outcome, Report
 
 PATIENCE: dict[Disposition, int | None] = {
-    # How many attempts in a row may fail in this way before the preflight gives up; None: until the deadline.
+    # How many attempts in a row may fail in this way before the preflight gives up; None: until the deadline. A lost
+    # connection does not end a row: it can be all that is seen of a refusal, as in TLS 1.3, where the server's alert
+    # races with the end of its connection.
     Disposition.RETRY: None,
     Disposition.INCOMPATIBLE: None,
     # A secret being rotated and a database being created look like this for a moment; a wrong password does not heal.
@@ -74,6 +76,7 @@ async def preflight(
     started = clock()
     number = timeouts = in_a_row = mismatches = 0
     previous: Disposition | None = None
+    was_verdict = False
     ends_at = started + policy.deadline_s
     grace_ends_at: float | None = None
 
@@ -90,9 +93,10 @@ async def preflight(
         began = clock()
         left_s = ends_at - began
         if grace_ends_at is not None:  # the look at the end of the grace takes its time, too
-            left_s = max(left_s, policy.attempt_timeout_s if previous is None else 0.0)
+            left_s = max(left_s, policy.attempt_timeout_s if was_verdict else 0.0)
         result = await attempt(min(policy.attempt_timeout_s, left_s), timeouts)
         duration_s = clock() - began
+        was_verdict = isinstance(result, Report)
         if isinstance(result, Report):
             previous = None
             mismatches += 1
@@ -113,8 +117,9 @@ async def preflight(
             await sleep(again_in_s)
             continue
         timeouts += result.sqlstate == _STATEMENT_TIMEOUT
-        in_a_row = in_a_row + 1 if result.disposition is previous else 1
-        previous = result.disposition
+        if result.reason != CONNECTION_LOST:
+            in_a_row = in_a_row + 1 if result.disposition is previous else 1
+            previous = result.disposition
         wait_s = policy.backoff.delay_s(number, jitter())
         is_late = clock() + wait_s + SHORTEST_ATTEMPT_S > ends_at
         is_last = is_late or _is_last(policy, number, in_a_row, result.disposition)

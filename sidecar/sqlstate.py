@@ -6,7 +6,7 @@ at connect is not what it means when a statement is judged, so there is a table 
 
 import msgspec
 
-from sidecar.model import Disposition, Phase
+from sidecar.model import CONNECTION_LOST, Disposition, Phase
 
 _RETRY = Disposition.RETRY
 _INCOMPATIBLE = Disposition.INCOMPATIBLE
@@ -28,10 +28,10 @@ class Meaning(msgspec.Struct, frozen=True):
 _ANYWHERE: dict[str, Meaning] = {
     "08000": Meaning(_RETRY, "connection failed", "connection_exception"),
     "08001": Meaning(_RETRY, "connection failed", "sqlclient_unable_to_establish_sqlconnection"),
-    "08003": Meaning(_RETRY, "connection lost", "connection_does_not_exist"),
+    "08003": Meaning(_RETRY, CONNECTION_LOST, "connection_does_not_exist"),
     "08004": Meaning(_RETRY, "server rejected the connection", "sqlserver_rejected_establishment_of_sqlconnection"),
-    "08006": Meaning(_RETRY, "connection lost", "connection_failure"),
-    "08007": Meaning(_RETRY, "connection lost", "transaction_resolution_unknown"),
+    "08006": Meaning(_RETRY, CONNECTION_LOST, "connection_failure"),
+    "08007": Meaning(_RETRY, CONNECTION_LOST, "transaction_resolution_unknown"),
     "08P01": Meaning(_UNDETERMINED, "protocol violation", "protocol_violation"),
     "25006": Meaning(_UNDETERMINED, "server is read-only", "read_only_sql_transaction"),
     "25P03": Meaning(_RETRY, "idle-in-transaction timeout", "idle_in_transaction_session_timeout"),

@@ -42,6 +42,7 @@ from sidecar.model.names import (
     Use,
 )
 from sidecar.model.results import (
+    CONNECTION_LOST,
     Disposition,
     Failure,
     Finding,
@@ -52,6 +53,7 @@ from sidecar.model.results import (
 )
 
 __all__ = [
+    "CONNECTION_LOST",
     "Acceptance",
     "Catalog",
     "CatalogColumn",

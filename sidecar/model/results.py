@@ -63,6 +63,10 @@ class Phase(StrEnum):
     PROBE = "probe"
 
 
+CONNECTION_LOST = "connection lost"
+"""The reason of a failure that says least: whatever ended the connection had no time to say why."""
+
+
 class Disposition(StrEnum):
     """What a failure means for the preflight."""
 

@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from sidecar.model import Disposition, Failure, Phase
+from sidecar.model import CONNECTION_LOST, Disposition, Failure, Phase
 from sidecar.postgres.target import TargetError
 from sidecar.sqlstate import classify
 
@@ -168,5 +168,5 @@ def _driver_failure(error: BaseException, phase: Phase) -> Failure | None:
             message=f"{type(error).__name__} in the connection's parameters",
         )
     if "InterfaceError" in names or "InternalClientError" in names:
-        return Failure(phase=phase, disposition=Disposition.RETRY, reason="connection lost", message=message)
+        return Failure(phase=phase, disposition=Disposition.RETRY, reason=CONNECTION_LOST, message=message)
     return None

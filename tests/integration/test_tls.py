@@ -376,12 +376,13 @@ async def test_direct_tls_asks_no_questions_first(world: World) -> None:
 def test_a_refusal_ends_the_check_with_its_reason(
     world: World, tmp_path: Path, certificate: str, query: str, words: str
 ) -> None:
-    """What TLS refuses is exit code 5 within three attempts, long before the deadline."""
+    """What TLS refuses is exit code 5 after it was seen three times, long before the deadline."""
     _reload(world, certificate)
     environ = {
         "DATABASE_URL": world.url(query),
         "SIDECAR_CONTRACT": write_contract(tmp_path, "contract: 1\nfunctions: [now()]\n"),
         "SIDECAR_BACKOFF_BASE_S": "0.05",
+        "SIDECAR_BACKOFF_MAX_S": "0.2",
     }
     done = command("check", environ=environ)
     assert (5, True) == (done.returncode, done.stdout.startswith(words)), done.stdout + done.stderr

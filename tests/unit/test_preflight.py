@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.backoff import Backoff
-from sidecar.model import Disposition, Failure
+from sidecar.model import CONNECTION_LOST, Disposition, Failure
 from sidecar.preflight import PATIENCE, Policy, preflight
 from sidecar.readiness import AttemptEnded, AttemptStarted, Concluded, Event
 from sidecar.report import Conclusion, Outcome, Report
@@ -159,6 +159,14 @@ async def test_patience_counts_failures_in_a_row() -> None:
     refused = builders.failure(Disposition.REFUSED)
     world = World([refused, refused, RETRY, refused, refused, COMPATIBLE])
     assert Outcome.COMPATIBLE is (await world.run(Policy())).outcome
+
+
+async def test_a_lost_connection_does_not_start_the_count_again() -> None:
+    """In TLS 1.3 a refusal can look like a lost connection, at any attempt: the refusals that are seen add up."""
+    refused = builders.failure(Disposition.REFUSED)
+    lost = builders.failure(reason=CONNECTION_LOST)
+    conclusion = await World([refused, lost, lost, refused, lost, refused, COMPATIBLE]).run(Policy())
+    assert (Outcome.REFUSED, 6) == (conclusion.outcome, conclusion.attempts)
 
 
 async def test_an_outage_is_tried_until_the_deadline() -> None:
